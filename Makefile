@@ -1,0 +1,203 @@
+# kolabd - `make help` tells the targets; `make demo` and `make check` need nothing but the clone.
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1)
+CC ?= gcc
+BUILD ?= build
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR ?= $(PREFIX)/share/man
+SYSCONFDIR ?= /etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+STATEDIR ?= /var/lib/kolabd
+INSTALL ?= install
+FUZZ_S ?= 10
+FUZZ_CC ?= clang
+
+LIBRARIES := glib-2.0 ldap libcurl sqlite3 yaml-0.1 icu-i18n icu-uc libsystemd
+PACKAGES_BUILD := gcc make pkg-config git libglib2.0-dev libldap-dev libcurl4-openssl-dev libsqlite3-dev libyaml-dev \
+  libicu-dev libsystemd-dev
+PACKAGES_SERVERS := 389-ds-base ldap-utils cyrus-imapd cyrus-admin sasl2-bin libnss3-tools openssl python3 python3-ldap sqlite3
+PACKAGES_CHECK := check python3-pytest
+PACKAGES_LINT := clang clang-tidy cppcheck mandoc shellcheck systemd
+PACKAGES_SANITIZE := libclang-rt-14-dev clang valgrind lcov
+
+# libldap is found by its header: Debian 12's pkg-config name of it is "ldap".
+ifneq ($(filter-out help deps% clean uninstall demo check check-% fuzz lint bench cover,$(or $(MAKECMDGOALS),all)),)
+MISSING := $(strip $(foreach l,$(LIBRARIES),$(shell pkg-config --exists $l || echo $l)))
+ifneq ($(MISSING),)
+$(error missing libraries: $(MISSING). On Debian: make deps, or apt-get install $(PACKAGES_BUILD))
+endif
+endif
+
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wformat=2 -Wmissing-prototypes -Wstrict-prototypes -Wvla
+HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE -fno-common
+LINK_HARDENING := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+OPTIMIZE ?= -O2
+CFLAGS ?= -g
+SANITIZE ?=
+ALL_CPPFLAGS = -D_GNU_SOURCE -DKOLABD_VERSION='"$(VERSION)"' -DKOLABD_SYSCONFDIR='"$(SYSCONFDIR)"' \
+  -DG_LOG_USE_STRUCTURED -DG_LOG_DOMAIN='"kolabd"' -Iinclude $(CPPFLAGS)
+ALL_CFLAGS = -std=gnu17 $(OPTIMIZE) $(WARNINGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fPIE,$(HARDENING)) \
+  $(CFLAGS) -include stdbool.h $(shell pkg-config --cflags $(LIBRARIES))
+ALL_LDFLAGS = $(LINK_HARDENING) $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
+LIBS = $(shell pkg-config --libs $(LIBRARIES)) -llber
+
+SOURCES := $(sort $(wildcard src/*/*.c))
+PROGRAM_SOURCES := src/daemon/main.c src/daemon/control.c
+LIBRARY := $(BUILD)/libkolabd.a
+LIBRARY_OBJECTS := $(patsubst src/%.c,$(BUILD)/src/%.o,$(filter-out $(PROGRAM_SOURCES),$(SOURCES)))
+UNIT_TESTS := $(patsubst t/unit/%.c,$(BUILD)/t/%,$(sort $(wildcard t/unit/check_*.c)))
+FUZZERS := $(patsubst t/fuzz/%.c,$(BUILD)/t/%,$(sort $(wildcard t/fuzz/fuzz_*.c)))
+
+Q := $(if $(V),,@)
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+APT_INSTALL := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends
+# Installs packages only when one is missing, so that a second run needs no network.
+need = dpkg-query -W -f '$${Status}\n' $1 2>/dev/null | grep -c '^install ok installed$$' | grep -qx $(words $1) || \
+  { $(SUDO) apt-get update -q && $(APT_INSTALL) $1; }
+
+.PHONY: help demo all check check-unit check-system check-asan check-tsan check-valgrind fuzz lint bench cover install \
+  uninstall clean deps deps-build deps-check deps-lint deps-sanitize run-unit run-system
+
+all: $(BUILD)/kolabd $(BUILD)/kolabctl
+
+help:
+	@echo 'make demo            install what it needs, build, show the daemon at work on throw-away servers (KEEP=1: leave them up)'
+	@echo 'make check           install what the tests need, build, unit and system tests'
+	@echo 'make all             kolabd and kolabctl in $(BUILD)/'
+	@echo 'make check-unit      unit tests only              make check-system   system tests only (T=expression selects)'
+	@echo 'make check-asan      all tests, ASan and UBSan     make check-tsan     all tests, TSan'
+	@echo 'make check-valgrind  unit tests and a sync under valgrind'
+	@echo 'make fuzz            every fuzz target, FUZZ_S=$(FUZZ_S) seconds each'
+	@echo 'make lint            warnings of gcc and clang, cppcheck, manual pages, shell scripts, unit files'
+	@echo 'make bench           rates against the floor of the servers (BENCH_N=300)'
+	@echo 'make cover           line coverage of the unit and system tests'
+	@echo 'make install         PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also BINDIR SBINDIR MANDIR SYSCONFDIR UNITDIR ...'
+	@echo 'make uninstall, make clean, make deps (everything that any target needs)'
+
+# --- building
+
+$(BUILD)/src/%.o: src/%.c Makefile
+	@mkdir -p $(@D)
+	@$(if $(V),,echo '  CC    $<')
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(LIBRARY): $(LIBRARY_OBJECTS)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(BUILD)/kolabd: $(BUILD)/src/daemon/main.o $(LIBRARY)
+	@$(if $(V),,echo '  LINK  $@')
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/kolabctl: $(BUILD)/src/daemon/control.o $(LIBRARY)
+	@$(if $(V),,echo '  LINK  $@')
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/t/check_%: t/unit/check_%.c $(LIBRARY)
+	@mkdir -p $(@D)
+	@$(if $(V),,echo '  CC    $<')
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(shell pkg-config --cflags check) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(LIBRARY) $(LIBS) \
+	  $(shell pkg-config --libs check)
+
+-include $(LIBRARY_OBJECTS:.o=.d) $(BUILD)/src/daemon/main.d $(BUILD)/src/daemon/control.d $(UNIT_TESTS:=.d)
+
+# --- what each target needs from Debian
+
+deps-build:
+	@$(call need,$(PACKAGES_BUILD))
+deps-check: deps-build
+	@$(call need,$(PACKAGES_CHECK) $(PACKAGES_SERVERS))
+deps-lint: deps-check
+	@$(call need,$(PACKAGES_LINT))
+deps-sanitize: deps-check
+	@$(call need,$(PACKAGES_SANITIZE))
+deps: deps-check deps-lint deps-sanitize
+
+# --- running
+
+demo: deps-build
+	@$(call need,$(PACKAGES_SERVERS))
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BUILD=$(BUILD) KEEP=$(KEEP) t/lab/demo.sh
+
+check: deps-check
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory run-unit run-system
+
+check-unit: deps-check
+	$(Q)$(MAKE) --no-print-directory run-unit
+check-system: deps-check
+	$(Q)$(MAKE) --no-print-directory all run-system
+
+run-unit: $(UNIT_TESTS)
+	@for t in $(UNIT_TESTS); do $(TEST_WRAPPER) $$t || exit 1; done
+run-system: all
+	@KOLABD_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -p no:cacheprovider -q $(if $(T),-k '$(T)') \
+	  $(PYTEST_FLAGS) t/system
+
+check-asan: deps-sanitize
+	$(Q)ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=$(CURDIR)/t/unit/lsan.supp UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	  $(MAKE) --no-print-directory BUILD=build-asan SANITIZE=address,undefined OPTIMIZE=-O1 all run-unit run-system
+check-tsan: deps-sanitize
+	$(Q)TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/t/unit/tsan.supp \
+	  $(MAKE) --no-print-directory BUILD=build-tsan SANITIZE=thread OPTIMIZE=-O1 CC=$(FUZZ_CC) all run-unit run-system
+check-valgrind: deps-sanitize
+	$(Q)CK_FORK=no $(MAKE) --no-print-directory all run-unit \
+	  TEST_WRAPPER='valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite'
+	$(Q)KOLABD_WRAPPER='valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite' \
+	  $(MAKE) --no-print-directory run-system T=valgrind
+
+$(BUILD)/t/fuzz_%: t/fuzz/fuzz_%.c $(SOURCES)
+	@mkdir -p $(@D)
+	@$(if $(V),,echo '  FUZZ  $<')
+	$(Q)$(FUZZ_CC) $(ALL_CPPFLAGS) -std=gnu17 -O1 -g -include stdbool.h $(shell pkg-config --cflags $(LIBRARIES)) \
+	  -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+	  -o $@ $< $(filter-out $(PROGRAM_SOURCES),$(SOURCES)) $(LIBS)
+fuzz: deps-sanitize
+	$(Q)$(MAKE) --no-print-directory BUILD=build-fuzz run-fuzz
+run-fuzz: $(FUZZERS)
+	@for f in $(FUZZERS); do n=$${f##*/fuzz_}; echo "== $$n"; mkdir -p $(BUILD)/corpus/$$n; \
+	  $$f -max_total_time=$(FUZZ_S) -timeout=10 -rss_limit_mb=1024 -print_final_stats=0 -verbosity=0 -artifact_prefix=$(BUILD)/ \
+	    $(BUILD)/corpus/$$n t/fuzz/corpus/$$n || exit 1; done
+
+bench: deps-check
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)KOLABD_BUILD=$(abspath $(BUILD)) /usr/bin/python3 t/bench/bench.py
+
+cover: deps-sanitize
+	$(Q)$(MAKE) --no-print-directory BUILD=build-cover OPTIMIZE=-O0 CFLAGS='-g --coverage' LDFLAGS=--coverage HARDENING=-fPIE all run-unit run-system
+	@lcov -q -c -d build-cover/src -o build-cover/cover.info && lcov -q -r build-cover/cover.info '/usr/*' -o build-cover/cover.info
+	@lcov --list build-cover/cover.info
+
+lint: deps-lint
+	@t/lint.sh
+
+# --- installing
+
+install: all
+	$(INSTALL) -D -m 755 $(BUILD)/kolabd $(DESTDIR)$(SBINDIR)/kolabd
+	$(INSTALL) -D -m 755 $(BUILD)/kolabctl $(DESTDIR)$(BINDIR)/kolabctl
+	$(INSTALL) -D -m 644 docs/kolabd.8 $(DESTDIR)$(MANDIR)/man8/kolabd.8
+	$(INSTALL) -D -m 644 docs/kolabctl.8 $(DESTDIR)$(MANDIR)/man8/kolabctl.8
+	$(INSTALL) -D -m 644 docs/kolabd.yaml.5 $(DESTDIR)$(MANDIR)/man5/kolabd.yaml.5
+	[ -e $(DESTDIR)$(SYSCONFDIR)/kolabd/kolabd.yaml ] || $(INSTALL) -D -m 640 etc/kolabd.yaml $(DESTDIR)$(SYSCONFDIR)/kolabd/kolabd.yaml
+	$(INSTALL) -d $(DESTDIR)$(UNITDIR)
+	for u in kolabd.service kolabd-sync.service kolabd-sync.timer; do \
+	  sed 's#@SBINDIR@#$(SBINDIR)#g; s#@SYSCONFDIR@#$(SYSCONFDIR)#g' systemd/$$u > $(DESTDIR)$(UNITDIR)/$$u || exit 1; \
+	  chmod 644 $(DESTDIR)$(UNITDIR)/$$u; done
+	$(INSTALL) -D -m 644 systemd/kolabd.sysusers $(DESTDIR)$(SYSUSERSDIR)/kolabd.conf
+	$(INSTALL) -D -m 644 systemd/kolabd.tmpfiles $(DESTDIR)$(TMPFILESDIR)/kolabd.conf
+
+# The configuration and the state stay: they are the operator's.
+uninstall:
+	rm -f $(DESTDIR)$(SBINDIR)/kolabd $(DESTDIR)$(BINDIR)/kolabctl $(DESTDIR)$(MANDIR)/man8/kolabd.8 \
+	  $(DESTDIR)$(MANDIR)/man8/kolabctl.8 $(DESTDIR)$(MANDIR)/man5/kolabd.yaml.5 \
+	  $(addprefix $(DESTDIR)$(UNITDIR)/,kolabd.service kolabd-sync.service kolabd-sync.timer) \
+	  $(DESTDIR)$(SYSUSERSDIR)/kolabd.conf $(DESTDIR)$(TMPFILESDIR)/kolabd.conf
+
+clean:
+	rm -rf build build-asan build-tsan build-fuzz build-cover

@@ -1,0 +1,32 @@
+/* config.h - the configuration file: YAML, read with libyaml, checked completely, immutable afterwards.
+ *
+ * All mistakes are reported in one run, each with file, line and column. */
+#pragma once
+
+#include "directory/directory.h"
+#include "imap/session.h"
+#include "policy/settings.h"
+
+#include <glib.h>
+
+typedef enum { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG } LogLevel;
+
+typedef struct {
+    char *state_file;
+    guint workers;
+    gint64 sweep_interval_us; /* 0: only at start and after a lost watch */
+    LogLevel log_level;
+    DirectorySettings *directory;
+    ImapSettings *imap;
+    GPtrArray *domains; /* of DomainSettings* */
+} Config;
+
+/* Reads and checks the file. On success *config is owned by the caller. FAULT_STOP: the message holds every mistake, one a
+ * line: "FILE:LINE:COLUMN: what is wrong; what to do". Secrets are read from their files here; a secret file that
+ * others can read is a mistake. Passwords are never part of a message. */
+bool config_read(const char *path, Config **config, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void config_free(Config *config);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
+
+/* NULL when there is no such domain; owned by the configuration. */
+DomainSettings *config_find_domain(const Config *config, const char *name);

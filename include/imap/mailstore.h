@@ -1,0 +1,34 @@
+/* mailstore.h - the IMAP store by meaning: what exists for an account, and steps carried out on it.
+ *
+ * Holds one long-lived admin session, re-opened after a loss, and opens a short user session where one is needed.
+ * One thread uses one Mailstore. As administrator it never sends LIST or SETMETADATA for one mailbox: under virtual
+ * domains Cyrus walks all mailboxes of the server for them. */
+#pragma once
+
+#include "imap/session.h"
+#include "model/account.h"
+#include "model/observed.h"
+#include "plan/step.h"
+
+#include <glib.h>
+
+typedef struct Mailstore Mailstore;
+
+Mailstore *mailstore_new(const ImapSettings *settings, Stop *stop);
+void mailstore_free(Mailstore *mailstore);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Mailstore, mailstore_free)
+
+/* Opens the admin session now, if it is not open: faults as imap_session_open. */
+bool mailstore_connect(Mailstore *mailstore, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Looks at what exists for an account: mailbox and quota by the admin session, and, when `folders` is asked for and the
+ * mailbox exists, folders, metadata and subscriptions by a user session. `previous` is the mailbox's recorded name when
+ * that is another one, else NULL. *observed is owned by the caller. */
+bool mailstore_observe(Mailstore *mailstore, const Account *account, const char *previous, bool folders,
+                       Observed **observed, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Carries out steps that all have the same actor (ACTOR_ADMIN or ACTOR_USER, then as `login`) as one pipeline, and sets
+ * *done to how many, from the first, have taken effect. "Already exists" is success for a CREATE.
+ * FAULT_PARK: the server said NO or BAD, the message quotes it. FAULT_RETRY: the connection. */
+bool mailstore_apply(Mailstore *mailstore, GPtrArray *steps, const char *login, guint *done,
+                     GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,0 +1,53 @@
+/* reply.h - IMAP replies, parsed (RFC 3501, 7 and 9). Bytes may be hostile: everything is bounded. Pure. */
+#pragma once
+
+#include <glib.h>
+
+/* Longest line without its literals, largest literal, deepest nesting: what no honest reply of a server reaches. */
+enum { REPLY_LINE_MAX = 65536, REPLY_LITERAL_MAX = 1048576, REPLY_DEPTH_MAX = 16 };
+
+typedef enum {
+    IMAP_NIL,
+    IMAP_ATOM,   /* also numbers and flags: as written */
+    IMAP_STRING, /* quoted or literal, decoded; octets */
+    IMAP_LIST,
+} ImapValueKind;
+
+typedef struct {
+    ImapValueKind kind;
+    char *data;       /* atom or string, NUL-terminated for convenience */
+    gsize len;
+    GPtrArray *items; /* of ImapValue*, when a list */
+} ImapValue;
+
+typedef enum {
+    REPLY_TAGGED,
+    REPLY_UNTAGGED,
+    REPLY_CONTINUATION,
+} ImapReplyKind;
+
+typedef enum {
+    IMAP_NONE, /* untagged data */
+    IMAP_OK,
+    IMAP_NO,
+    IMAP_BAD,
+    IMAP_BYE,
+    IMAP_PREAUTH,
+} ImapStatus;
+
+typedef struct {
+    ImapReplyKind kind;
+    char *tag;          /* when tagged */
+    ImapStatus status;
+    char *code;         /* response code without brackets: "MAILBOXID (abc)"; NULL: none */
+    char *text;         /* human text of a status or continuation reply, octets beyond ASCII made visible */
+    GPtrArray *values;  /* of ImapValue*: untagged data ("METADATA", "user/x", (...)); empty otherwise */
+} ImapReply;
+
+void imap_reply_free(ImapReply *reply);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapReply, imap_reply_free)
+
+/* Takes one reply off the front of `data`. *reply is owned by the caller, NULL when more bytes are needed; *used says how
+ * many bytes it took. FAULT_RETRY when the bytes break the grammar or a bound: the connection is then of no use. */
+bool imap_reply_parse(const char *data, gsize len, ImapReply **reply, gsize *used,
+                      GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,0 +1,27 @@
+/* observed.h - what exists on the IMAP side for an account. Plain data. */
+#pragma once
+
+#include <glib.h>
+
+typedef struct {
+    bool exists;
+    bool subscribed;
+    gint64 quota_kib;     /* of its own quota root; QUOTA_ANY: it has none of its own */
+    GHashTable *metadata; /* char* name -> char* value; only entries that have a value */
+} ObservedFolder;
+
+ObservedFolder *observed_folder_new(void);
+void observed_folder_free(ObservedFolder *folder);
+
+typedef struct {
+    bool mailbox_exists;
+    bool previous_exists;  /* the mailbox under the name that the state recorded, when that is another one */
+    bool quota_known;      /* quota_kib was read or recorded */
+    gint64 quota_kib;      /* KiB, QUOTA_UNLIMITED: none set */
+    bool folders_known;    /* folders was read; false: take them as they were recorded */
+    GHashTable *folders;   /* char* name -> ObservedFolder*; a folder not in it does not exist */
+} Observed;
+
+Observed *observed_new(void);
+void observed_free(Observed *observed);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Observed, observed_free)

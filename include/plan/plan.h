@@ -1,0 +1,36 @@
+/* plan.h - the ordered difference between the account that should exist and what does. Pure. */
+#pragma once
+
+#include "model/account.h"
+#include "model/entry.h"
+#include "model/observed.h"
+#include "plan/step.h"
+
+#include <glib.h>
+
+typedef struct {
+    char *dn;
+    char *unique_id;
+    GPtrArray *steps; /* of Step*, in the order of execution */
+} Plan;
+
+void plan_free(Plan *plan);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
+
+/* What the state recorded of an earlier run; all of it may be absent. */
+typedef struct {
+    const char *mailbox;           /* NULL: never provisioned */
+    gint64 quota_kib;              /* that we set; QUOTA_ANY: none */
+    const char *const *folders;    /* that we created; NULL: none */
+    bool enforce_folders;          /* create again what was deleted since */
+} PlanHistory;
+
+/* Makes the plan. Order: rename or create the mailbox and set its quota first, then publish the addresses in the
+ * directory, then the folders: an address is never published before a mailbox can take its mail.
+ * *plan is owned by the caller. FAULT_PARK: old and new mailbox both exist. */
+bool plan_make(const Entry *entry, const Account *desired, const Observed *observed, const PlanHistory *history,
+               Plan **plan, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The entry as the directory will have it after the plan's writes: owned by the caller. Its fingerprint is what the
+ * notice of our own write is compared with. */
+Entry *plan_expected_entry(const Plan *plan, const Entry *entry);

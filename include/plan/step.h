@@ -1,0 +1,46 @@
+/* step.h - one LDAP modify of one attribute or one IMAP command, with its meaning. Plain data. */
+#pragma once
+
+#include "model/account.h"
+
+#include <glib.h>
+
+typedef enum {
+    STEP_RENAME_MAILBOX,  /* before, after: canonical names */
+    STEP_CREATE_MAILBOX,  /* mailbox */
+    STEP_SET_QUOTA,       /* mailbox, folder or NULL; quota_kib */
+    STEP_WRITE_ATTRIBUTE, /* name, add, remove */
+    STEP_CREATE_FOLDER,   /* mailbox, folder, partition or NULL */
+    STEP_SET_METADATA,    /* mailbox, folder; metadata: all entries of a folder that differ, one command */
+    STEP_SUBSCRIBE,       /* mailbox, folder */
+} StepKind;
+
+typedef struct {
+    StepKind kind;
+    char *mailbox;       /* canonical name */
+    char *folder;        /* name below the mailbox */
+    char *partition;
+    char *name;          /* attribute */
+    char *before;        /* as shown to people: old name, old quota, old value; NULL: there was nothing */
+    char *after;         /* likewise; NULL: there will be nothing */
+    gint64 quota_kib;    /* KiB or QUOTA_UNLIMITED */
+    GPtrArray *add;      /* of char*: values to add */
+    GPtrArray *remove;   /* of char*: values to remove */
+    GPtrArray *metadata; /* of Metadata* */
+} Step;
+
+Step *step_new(StepKind kind, const char *mailbox);
+void step_free(Step *step);
+
+/* The word for people, journal and JSON: "create mailbox", "write attribute", ... */
+const char *step_kind_name(StepKind kind);
+/* What the step works on: "mail", "user/jane@example.org", "Calendar". Owned by the caller. */
+char *step_target(const Step *step);
+
+/* Who carries the step out. */
+typedef enum {
+    ACTOR_DIRECTORY,
+    ACTOR_ADMIN, /* admin session */
+    ACTOR_USER,  /* user session */
+} Actor;
+Actor step_actor(const Step *step);

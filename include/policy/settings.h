@@ -1,0 +1,52 @@
+/* settings.h - what the policy of one domain is told. Made by the configuration, immutable afterwards. */
+#pragma once
+
+#include <glib.h>
+
+typedef enum {
+    POLICY_NEVER,      /* addresses are taken as they are */
+    POLICY_WHEN_EMPTY, /* the primary address is made when there is none (default) */
+    POLICY_ALWAYS,     /* the primary address always follows the template; a replaced one stays as alias */
+} PolicyMode;
+
+typedef struct {
+    gint ref_count;
+
+    char *name;         /* parent DNS name, lower case */
+    GPtrArray *aliases; /* of char*: alias domains, lower case */
+    char *base_dn;
+    char *user_filter;  /* RFC 4515 */
+
+    /* Attribute names as configured; compared without case. */
+    char *unique_id_attribute;
+    char *result_attribute;
+    char *mail_attribute;          /* primary address */
+    char *alias_attribute;         /* further addresses */
+    GPtrArray *address_attributes; /* of char*: all attributes in which an address must be unique; has the two above */
+    char *mail_host_attribute;
+    char *quota_attribute;
+
+    PolicyMode policy_mode;
+    GPtrArray *primary;   /* of Template*, one at the most: the primary address */
+    GPtrArray *secondary; /* of Template*, in order: further addresses */
+    char *default_locale;
+
+    gint64 default_quota_kib; /* KiB, QUOTA_UNLIMITED, or QUOTA_ANY: no default */
+    char *mail_host;          /* what mailHost should say; NULL: leave it alone */
+    GPtrArray *folders;       /* of Folder*, parents first */
+    bool enforce_folders;     /* create again what the user deleted */
+    bool read_only;           /* directory: write nothing, take the addresses as they are */
+
+    char *digest; /* of all of the above but folders: part of each entry's fingerprint */
+} DomainSettings;
+
+DomainSettings *domain_settings_new(const char *name);
+DomainSettings *domain_settings_ref(DomainSettings *settings);
+void domain_settings_unref(DomainSettings *settings);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DomainSettings, domain_settings_unref)
+
+/* Computes `digest` once all is set. */
+void domain_settings_seal(DomainSettings *settings);
+
+/* The attributes the policy reads, for a search: NULL-terminated, owned by the caller (g_strfreev). */
+char **domain_settings_attributes(const DomainSettings *settings);

@@ -1,0 +1,64 @@
+/* queue.h - changes: entries that somebody must look at. One row an entry, however often it is noticed.
+ *
+ * A lease is held in memory: a crash returns it. No two workers hold the same entry. Faults: FAULT_STOP only. */
+#pragma once
+
+#include "model/fault.h"
+#include "state/journal.h"
+#include "state/state.h"
+#include "wait/wait.h"
+
+#include <glib.h>
+
+typedef struct {
+    char *domain;
+    char *unique_id;
+    char *reason;      /* "notice", "sweep", "operator" */
+    bool verify;       /* look at the IMAP side too, whatever the state says */
+    guint attempts;    /* failed ones so far */
+    gint64 generation; /* which version of the row was leased */
+} Change;
+
+void change_free(Change *change);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Change, change_free)
+
+/* Queues a change and wakes a waiting worker. An entry that is queued already is made due at once (its last error and
+ * attempts stay until an outcome); one that is leased is processed once more afterwards; a parked one is tried again. */
+bool queue_add(State *state, const char *domain, const char *unique_id, const char *reason, bool verify,
+               GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Groups the queue_add calls of one thread into transactions: between the two calls the commit happens every few hundred
+ * rows. What was added is visible to workers after queue_group_end at the latest. */
+bool queue_group_begin(State *state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool queue_group_end(State *state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Leases the change that has been due longest. *change is owned by the caller, NULL when none is due. */
+bool queue_lease(State *state, Change **change, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Waits until a change may be due, `deadline_us` (monotonic) passes, or the daemon is asked to stop. */
+void queue_wait(State *state, Stop *stop, gint64 deadline_us);
+/* Wakes all that wait. */
+void queue_wake(State *state);
+
+/* The outcome, in one transaction: the record (NULL: nothing to remember, the row of the entry stays as it is), its
+ * addresses (reservations become held ones), the journal rows, and the end of the change. A change that was noticed again
+ * meanwhile becomes due at once. */
+bool queue_finish(State *state, const Change *change, const Record *record, GPtrArray *journal,
+                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The outcome was a fault: FAULT_RETRY makes the change due after the back-off, FAULT_PARK sets it aside until the entry
+ * changes or an operator retries. The steps that did take effect go to the journal. */
+bool queue_fail(State *state, const Change *change, Fault fault, const char *message, GPtrArray *journal,
+                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Gives a change back untouched (the daemon stops). */
+void queue_return(State *state, const Change *change);
+
+/* How many changes wait (due now or later, without parked ones), are leased, are parked. */
+typedef struct {
+    guint due;
+    guint later; /* waiting for a retry */
+    guint leased;
+    guint parked;
+} QueueCounts;
+bool queue_count(State *state, QueueCounts *counts, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,0 +1,75 @@
+/* state.h - what has been provisioned, in one SQLite file. All of sqlite3 is in this folder.
+ *
+ * Thread-safe: one connection behind one lock. A change stays queued until the commit that records its outcome, so a
+ * crash repeats a change and never loses one. Times are ISO 8601 UTC text. Everything fails with FAULT_STOP only: a state
+ * file that cannot be written is no state file. */
+#pragma once
+
+#include <glib.h>
+
+typedef struct State State;
+
+typedef enum {
+    STATE_OWN,     /* read and write; the only process that does (a lock beside the file says so); created when absent */
+    STATE_SCRATCH, /* a copy in memory: everything works, nothing is kept; an absent file is an empty state */
+    STATE_READ,    /* for kolabctl: read only, while a daemon may be writing; the file must exist */
+} StateMode;
+
+/* Opens the file, checks it (integrity of the header, version) and migrates an older one. A newer version, garbage, a
+ * directory that is not writable, or another kolabd on it: FAULT_STOP with what to do. */
+State *state_open(const char *path, StateMode mode, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void state_close(State *state);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(State, state_close)
+
+/* What is known of an entry. Strings may be NULL where they say nothing. */
+typedef struct {
+    char *domain;
+    char *unique_id;
+    char *kind;             /* "user" */
+    char *dn;
+    char *modify_timestamp; /* as the directory writes it */
+    char *result_attribute; /* value of the result attribute */
+    char *mailbox;          /* canonical name */
+    char *mail_host;
+    gint64 quota_kib;       /* that we set on the mailbox; QUOTA_ANY: none */
+    char *fingerprint;      /* of the entry as it was brought in order */
+    char *primary;          /* primary address */
+    GPtrArray *aliases;     /* of char* */
+    GPtrArray *folders;     /* of char*: default folders that we created */
+    bool departed;          /* the entry left; its mailbox is kept */
+} Record;
+
+Record *record_new(const char *domain, const char *unique_id);
+void record_free(Record *record);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Record, record_free)
+
+/* Finds the record of an entry: *record is owned by the caller, NULL when there is none. */
+bool state_find_record(State *state, const char *domain, const char *unique_id, Record **record,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Finds only the fingerprint (for the sweep's comparison); NULL when there is no record, or it is departed. */
+bool state_find_fingerprint(State *state, const char *domain, const char *unique_id, char **fingerprint,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The unique ids of a domain's entries that have not departed: a new set of char*, owned by the caller. */
+bool state_list_entries(State *state, const char *domain, GHashTable **unique_ids,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Whose mailbox this is: *unique_id of the record that has it, departed or not; NULL: nobody's. */
+bool state_find_owner(State *state, const char *mailbox, char **domain, char **unique_id,
+                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Adds to `taken` those of `addresses` that another entry has reserved and not yet written. */
+bool state_find_reserved(State *state, const char *domain, const char *unique_id, GPtrArray *addresses,
+                         GHashTable *taken, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Reserves addresses for an entry until its record is written. */
+bool state_reserve(State *state, const char *domain, const char *unique_id, const char *primary, GPtrArray *aliases,
+                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Notes the outcome of a domain's sweep: `problem` NULL when it was complete. */
+bool state_note_sweep(State *state, const char *domain, const char *base_dn, guint entries, const char *problem,
+                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Notes what the process is and does, for `kolabctl status`: one value a name ("pid", "started", "directory", "imap"). */
+bool state_note(State *state, const char *name, const char *value, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,0 +1,36 @@
+/* wait.h - the clock, and waiting: every wait has a deadline and ends when the daemon is asked to stop.
+ *
+ * Stopping has two phases. After wait_stop_gently idle waits end (queue, watch, timers) and work in progress is finished;
+ * after wait_stop_now the waits of work in progress end too. Thread-safe; wait_stop_* may be called from anywhere
+ * but a signal handler. Deadlines are monotonic microseconds (g_get_monotonic_time). */
+#pragma once
+
+#include <glib.h>
+
+typedef struct Stop Stop;
+
+Stop *stop_new(void);
+void stop_free(Stop *stop);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Stop, stop_free)
+
+void stop_gently(Stop *stop);
+void stop_now(Stop *stop);
+bool stop_asked(const Stop *stop);
+bool stop_asked_now(const Stop *stop);
+
+typedef enum {
+    WAIT_READY,
+    WAIT_DEADLINE,
+    WAIT_STOPPED,
+} WaitResult;
+
+/* Waits until `fd` is ready for `events` (poll(2)), at the latest until `deadline_us`. `idle` says which phase of
+ * stopping ends the wait. `fd` -1: a plain pause. */
+WaitResult wait_for(Stop *stop, int fd, short events, gint64 deadline_us, bool idle);
+
+/* The exponential back-off of every retry: 1 s doubled by attempt (counted from 1) up to an hour, with a jitter of a
+ * quarter so that many do not come back at once. Microseconds. */
+gint64 wait_backoff_us(guint attempt);
+
+/* Now, ISO 8601 UTC with milliseconds ("2026-11-21T08:05:27.123Z"), shifted by `offset_us`. Owned by the caller. */
+char *wait_timestamp(gint64 offset_us);

@@ -1,0 +1,56 @@
+#include "model/fault.h"
+
+/* Enough to recognise a value; a message must stay readable. */
+enum { SHOWN_BYTES_MAX = 80 };
+
+G_DEFINE_QUARK(kolabd-fault, fault)
+
+const char *fault_name(Fault fault)
+{
+    switch (fault) {
+    case FAULT_RETRY:
+        return "retry";
+    case FAULT_PARK:
+        return "park";
+    case FAULT_STOP:
+        return "stop";
+    }
+    g_assert_not_reached();
+}
+
+Fault fault_of(const GError *error)
+{
+    return error->domain == FAULT ? (Fault)error->code : FAULT_PARK;
+}
+
+/* Length of the printable character that starts here; 0: show it as \xNN. */
+static gsize printable_length(const char *at, const char *end)
+{
+    gunichar c = g_utf8_get_char_validated(at, end - at);
+
+    if (c == (gunichar)-1 || c == (gunichar)-2 || !g_unichar_isprint(c) || c == '"' || c == '\\')
+        return 0;
+    return (gsize)(g_utf8_next_char(at) - at);
+}
+
+char *fault_show(const char *data, gsize len)
+{
+    GString *shown = g_string_new("\"");
+    const char *end = data + len;
+    const char *at = data;
+
+    while (at < end && (gsize)(at - data) < SHOWN_BYTES_MAX) {
+        gsize printable = printable_length(at, end);
+
+        if (printable > 0)
+            g_string_append_len(shown, at, (gssize)printable);
+        else
+            g_string_append_printf(shown, "\\x%02x", (guchar)*at);
+        at += MAX(printable, 1);
+    }
+    if (at < end)
+        g_string_append_printf(shown, "\"... (%" G_GSIZE_FORMAT " bytes)", len);
+    else
+        g_string_append_c(shown, '"');
+    return g_string_free(shown, FALSE);
+}
