@@ -1,7 +1,7 @@
 /* wait.h - the clock, and waiting: every wait has a deadline and ends when the daemon is asked to stop.
  *
- * Stopping has two phases. After wait_stop_gently idle waits end (queue, watch, timers) and work in progress is finished;
- * after wait_stop_now the waits of work in progress end too. Thread-safe; wait_stop_* may be called from anywhere
+ * Stopping has two phases. After stop_gently idle waits end (queue, watch, timers) and work in progress is finished;
+ * after stop_now the waits of work in progress end too. Thread-safe; stop_* may be called from anywhere
  * but a signal handler. Deadlines are monotonic microseconds (g_get_monotonic_time). */
 #pragma once
 
