@@ -8,6 +8,12 @@
 /* Cyrus: MAX_MAILBOX_NAME is 490 octets; what is left must carry "user/", the folder and DELETED/.../hex on removal. */
 enum { FOLDER_NAME_MAX = 200 };
 
+/* Punctuation that Cyrus 3.6 takes in a user's mailbox as well as in the login of that user. */
+#define USER_PUNCTUATION "!#$'+-.=_~"
+/* Printable ASCII that Cyrus 3.6 refuses in any mailbox name, also as modified UTF-7 ("NO Invalid mailbox name"), and the
+ * wildcard that it takes and no client can handle. */
+#define FOLDER_REFUSED "\"%;<>\\^`{|}*"
+
 static bool refuse(const char *attribute, const char *value, const char *rule, GError **error)
 {
     g_autofree char *shown = fault_show(value, strlen(value));
@@ -80,7 +86,7 @@ bool address_normalize(const char *attribute, const char *value, char **address,
 
 bool mailbox_name_takes(char c)
 {
-    return g_ascii_isalnum(c) || strchr("#$&'+,-.:=_~", c) != NULL;
+    return g_ascii_isalnum(c) || (c != '\0' && strchr(USER_PUNCTUATION, c) != NULL);
 }
 
 bool mailbox_name_of_user(const char *attribute, const char *value, const char *domain, char **mailbox, GError **error)
@@ -93,7 +99,7 @@ bool mailbox_name_of_user(const char *attribute, const char *value, const char *
     for (const char *at = address; *at != '@'; at++)
         if ((guchar)*at < 0x80 && !mailbox_name_takes(*at))
             return refuse(attribute, value,
-                          "a mailbox's name has only letters, digits and # $ & ' + , - . : = _ ~ before the \"@\"", error);
+                          "a mailbox's name has only letters, digits and ! # $ ' + - . = _ ~ before the \"@\"", error);
     *mailbox = g_strconcat("user/", address, NULL);
     return true;
 }
@@ -134,8 +140,8 @@ bool folder_name_check(const char *folder, GError **error)
     else if (strlen(folder) > FOLDER_NAME_MAX)
         problem = "it may have 200 octets at the most";
     for (const char *c = folder; problem == NULL && *c != '\0'; c++)
-        if (g_ascii_iscntrl(*c))
-            problem = "it may not hold control characters";
+        if (g_ascii_iscntrl(*c) || strchr(FOLDER_REFUSED, *c) != NULL)
+            problem = "Cyrus takes no control characters and none of \" % ; < > \\ ^ ` { | } * in a name";
     parts = g_strsplit(folder, "/", -1);
     if (parts[0] == NULL)
         problem = "it is empty";

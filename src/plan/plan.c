@@ -1,0 +1,248 @@
+#include "plan/plan.h"
+
+#include "model/fault.h"
+#include "model/mailbox_name.h"
+
+#include <string.h>
+
+void plan_free(Plan *plan)
+{
+    if (plan == NULL)
+        return;
+    g_free(plan->dn);
+    g_free(plan->unique_id);
+    g_ptr_array_unref(plan->steps);
+    g_free(plan);
+}
+
+static Plan *plan_new(const Entry *entry)
+{
+    Plan *plan = g_new0(Plan, 1);
+
+    plan->dn = g_strdup(entry_dn(entry));
+    plan->unique_id = g_strdup(entry_unique_id(entry));
+    plan->steps = g_ptr_array_new_with_free_func((GDestroyNotify)step_free);
+    return plan;
+}
+
+static Step *add_step(Plan *plan, StepKind kind, const char *mailbox)
+{
+    Step *step = step_new(kind, mailbox);
+
+    g_ptr_array_add(plan->steps, step);
+    return step;
+}
+
+static bool plan_mailbox(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history,
+                         GError **error)
+{
+    bool renamed = history->mailbox != NULL && strcmp(history->mailbox, desired->mailbox) != 0;
+    Step *step;
+
+    if (renamed && observed->previous_exists && observed->mailbox_exists) {
+        g_set_error(error, FAULT, FAULT_PARK,
+                    "cannot rename mailbox %s to %s: both exist; merge or remove one of them, then retry the entry",
+                    history->mailbox, desired->mailbox);
+        return false;
+    }
+    if (observed->mailbox_exists)
+        return true;
+    if (renamed && observed->previous_exists) {
+        step = add_step(plan, STEP_RENAME_MAILBOX, desired->mailbox);
+        step->before = g_strdup(history->mailbox);
+    } else {
+        step = add_step(plan, STEP_CREATE_MAILBOX, desired->mailbox);
+    }
+    step->after = g_strdup(desired->mailbox);
+    return true;
+}
+
+static char *quota_text(gint64 quota_kib)
+{
+    return quota_kib < 0 ? NULL : g_strdup_printf("%" G_GINT64_FORMAT " KiB", quota_kib);
+}
+
+/* No opinion lifts a limit that we set and leaves one that somebody else did. */
+static gint64 wanted_quota(const Account *desired, const Observed *observed, const PlanHistory *history)
+{
+    if (desired->quota_kib != QUOTA_ANY)
+        return desired->quota_kib;
+    if (history->quota_kib >= 0 && history->quota_kib == observed->quota_kib)
+        return QUOTA_UNLIMITED;
+    return observed->quota_kib;
+}
+
+static void plan_quota(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history)
+{
+    bool existed = observed->mailbox_exists || observed->previous_exists;
+    gint64 present_kib = existed ? observed->quota_kib : QUOTA_UNLIMITED;
+    gint64 wanted_kib = existed ? wanted_quota(desired, observed, history) : MAX(desired->quota_kib, QUOTA_UNLIMITED);
+    Step *step;
+
+    if (wanted_kib == present_kib)
+        return;
+    step = add_step(plan, STEP_SET_QUOTA, desired->mailbox);
+    step->quota_kib = wanted_kib;
+    step->before = quota_text(present_kib);
+    step->after = quota_text(wanted_kib);
+}
+
+/* The directory compares these attributes without case (caseIgnoreMatch, caseIgnoreIA5Match): so do we. */
+static bool contains(GPtrArray *values, const char *value)
+{
+    g_autofree char *folded = g_utf8_casefold(value, -1);
+
+    for (guint i = 0; i < values->len; i++) {
+        g_autofree char *other = g_utf8_casefold(g_ptr_array_index(values, i), -1);
+
+        if (strcmp(folded, other) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void add_missing(GPtrArray *result, GPtrArray *from, GPtrArray *in)
+{
+    for (guint i = 0; i < from->len; i++)
+        if (!contains(in, g_ptr_array_index(from, i)))
+            g_ptr_array_add(result, g_strdup(g_ptr_array_index(from, i)));
+}
+
+static char *join_values(GPtrArray *values)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    if (values->len == 0)
+        return NULL;
+    for (guint i = 0; i < values->len; i++)
+        g_string_append_printf(text, "%s%s", i > 0 ? ", " : "", (const char *)g_ptr_array_index(values, i));
+    return g_strdup(text->str);
+}
+
+static bool plan_attribute(Plan *plan, const Entry *entry, const Account *desired, const AttributeValues *attribute,
+                           GError **error)
+{
+    g_autoptr(GPtrArray) present = NULL;
+    Step *step;
+
+    if (!entry_get_values(entry, attribute->name, &present, error))
+        return false;
+    step = step_new(STEP_WRITE_ATTRIBUTE, desired->mailbox);
+    add_missing(step->add, attribute->values, present);
+    add_missing(step->remove, present, attribute->values);
+    if (step->add->len == 0 && step->remove->len == 0) {
+        step_free(step);
+        return true;
+    }
+    step->name = g_strdup(attribute->name);
+    step->before = join_values(present);
+    step->after = join_values(attribute->values);
+    g_ptr_array_add(plan->steps, step);
+    return true;
+}
+
+static bool was_created(const PlanHistory *history, const char *folder)
+{
+    return history->folders != NULL && g_strv_contains(history->folders, folder);
+}
+
+/* Metadata entries of a folder whose value is another one or absent: one command sets them all. */
+static void plan_metadata(Plan *plan, const Account *desired, const Folder *folder, const ObservedFolder *present)
+{
+    Step *step = NULL;
+    g_autoptr(GString) after = g_string_new(NULL);
+
+    for (guint i = 0; i < folder->metadata->len; i++) {
+        const Metadata *metadata = g_ptr_array_index(folder->metadata, i);
+        const char *value = present == NULL ? NULL : g_hash_table_lookup(present->metadata, metadata->name);
+
+        if (g_strcmp0(value, metadata->value) == 0)
+            continue;
+        if (step == NULL)
+            step = add_step(plan, STEP_SET_METADATA, desired->mailbox);
+        g_ptr_array_add(step->metadata, metadata_new(metadata->name, metadata->value));
+        g_string_append_printf(after, "%s%s=%s", after->len > 0 ? " " : "", metadata->name, metadata->value);
+    }
+    if (step == NULL)
+        return;
+    step->folder = g_strdup(folder->name);
+    step->after = g_strdup(after->str);
+}
+
+static void plan_folder(Plan *plan, const Account *desired, const Folder *folder, const ObservedFolder *present,
+                        const PlanHistory *history)
+{
+    bool exists = present != NULL && present->exists;
+    Step *step;
+
+    /* What we once created and is not there now, its owner deleted or renamed. */
+    if (!exists && was_created(history, folder->name) && !history->enforce_folders)
+        return;
+    if (!exists) {
+        step = add_step(plan, STEP_CREATE_FOLDER, desired->mailbox);
+        step->folder = g_strdup(folder->name);
+        step->partition = g_strdup(folder->partition);
+        step->after = g_strdup(folder->name);
+    }
+    plan_metadata(plan, desired, folder, exists ? present : NULL);
+    if (folder->subscribe && (!exists || !present->subscribed)) {
+        step = add_step(plan, STEP_SUBSCRIBE, desired->mailbox);
+        step->folder = g_strdup(folder->name);
+        step->after = g_strdup(folder->name);
+    }
+}
+
+bool plan_make(const Entry *entry, const Account *desired, const Observed *observed, const PlanHistory *history,
+               Plan **plan, GError **error)
+{
+    g_autoptr(Plan) made = plan_new(entry);
+    bool new_mailbox = !observed->mailbox_exists && !observed->previous_exists;
+
+    if (desired->mailbox != NULL) {
+        if (!plan_mailbox(made, desired, observed, history, error))
+            return false;
+        plan_quota(made, desired, observed, history);
+    }
+    for (guint i = 0; i < desired->attributes->len; i++)
+        if (!plan_attribute(made, entry, desired, g_ptr_array_index(desired->attributes, i), error))
+            return false;
+    for (guint i = 0; desired->mailbox != NULL && (new_mailbox || observed->folders_known) && i < desired->folders->len; i++) {
+        const Folder *folder = g_ptr_array_index(desired->folders, i);
+        const PlanHistory nothing = {.quota_kib = QUOTA_ANY};
+
+        plan_folder(made, desired, folder, g_hash_table_lookup(observed->folders, folder->name),
+                    new_mailbox ? &nothing : history);
+    }
+    *plan = g_steal_pointer(&made);
+    return true;
+}
+
+/* What remains of `present` without `remove`, and `add`. */
+static void expect_values(Entry *entry, const Step *step)
+{
+    g_autoptr(GPtrArray) present = NULL;
+    g_autoptr(GPtrArray) expected = g_ptr_array_new();
+
+    /* A step was planned, so the values were readable. */
+    if (!entry_get_values(entry, step->name, &present, NULL))
+        g_assert_not_reached();
+    for (guint i = 0; i < present->len; i++)
+        if (!contains(step->remove, g_ptr_array_index(present, i)))
+            g_ptr_array_add(expected, g_ptr_array_index(present, i));
+    g_ptr_array_extend(expected, step->add, NULL, NULL);
+    g_ptr_array_add(expected, NULL);
+    entry_set_values(entry, step->name, (const char *const *)expected->pdata);
+}
+
+Entry *plan_expected_entry(const Plan *plan, const Entry *entry)
+{
+    Entry *expected = entry_copy(entry);
+
+    for (guint i = 0; i < plan->steps->len; i++) {
+        const Step *step = g_ptr_array_index(plan->steps, i);
+
+        if (step->kind == STEP_WRITE_ATTRIBUTE)
+            expect_values(expected, step);
+    }
+    return expected;
+}
