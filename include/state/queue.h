@@ -1,6 +1,7 @@
 /* queue.h - changes: entries that somebody must look at. One row an entry, however often it is noticed.
  *
- * A lease is held in memory: a crash returns it. No two workers hold the same entry. Faults: FAULT_STOP only. */
+ * A lease is held in memory: a crash returns it. No two workers hold the same entry.
+ * Faults: FAULT_STOP only, but for queue_finish. */
 #pragma once
 
 #include "model/fault.h"
@@ -14,6 +15,7 @@ typedef struct {
     char *domain;
     char *unique_id;
     char *reason;      /* "notice", "sweep", "operator" */
+    char *dn;          /* of the last failed try; the worker may set it once it knows: a problem is shown with it */
     bool verify;       /* look at the IMAP side too, whatever the state says */
     guint attempts;    /* failed ones so far */
     gint64 generation; /* which version of the row was leased */
@@ -42,19 +44,23 @@ void queue_wake(State *state);
 
 /* The outcome, in one transaction: the record (NULL: nothing to remember, the row of the entry stays as it is), its
  * addresses (reservations become held ones), the journal rows, and the end of the change. A change that was noticed again
- * meanwhile becomes due at once. */
+ * meanwhile becomes due at once.
+ * FAULT_PARK: another entry has the record's mailbox (the message names both); nothing was written and the lease is still
+ * held: queue_fail comes next. */
 bool queue_finish(State *state, const Change *change, const Record *record, GPtrArray *journal,
                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The outcome was a fault: FAULT_RETRY makes the change due after the back-off, FAULT_PARK sets it aside until the entry
- * changes or an operator retries. The steps that did take effect go to the journal. */
+ * changes or an operator retries, FAULT_STOP leaves it due. A change that was noticed again meanwhile becomes due at once.
+ * The steps that did take effect go to the journal. */
 bool queue_fail(State *state, const Change *change, Fault fault, const char *message, GPtrArray *journal,
                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Gives a change back untouched (the daemon stops). */
 void queue_return(State *state, const Change *change);
 
-/* How many changes wait (due now or later, without parked ones), are leased, are parked. */
+/* How many changes wait (due now or later, without leased and parked ones), are leased, are parked. Looks at every row:
+ * for a progress line, not for every change. */
 typedef struct {
     guint due;
     guint later; /* waiting for a retry */

@@ -12,7 +12,8 @@ typedef struct State State;
 typedef enum {
     STATE_OWN,     /* read and write; the only process that does (a lock beside the file says so); created when absent */
     STATE_SCRATCH, /* a copy in memory: everything works, nothing is kept; an absent file is an empty state */
-    STATE_READ,    /* for kolabctl: read only, while a daemon may be writing; the file must exist */
+    STATE_READ,    /* for kolabctl: read only, while a daemon may be writing; the file must exist. Opened while none
+                      runs, it stays at that moment */
 } StateMode;
 
 /* Opens the file, checks it (integrity of the header, version) and migrates an older one. A newer version, garbage, a

@@ -1,0 +1,55 @@
+/* database.h - the connection: statements, transactions, errors. Private to src/state; the only header with sqlite3.h.
+ *
+ * Everything here is called with state->lock held. Errors are FAULT_STOP and say what the operator can do. */
+#pragma once
+
+#include "state/state.h"
+
+#include <glib.h>
+#include <sqlite3.h>
+
+struct State {
+    char *path;
+    int lock_fd; /* -1: the file is not ours */
+    GMutex lock;
+    GCond changed; /* the queue changed */
+    sqlite3 *db;
+    GHashTable *statements; /* const char* (a literal) -> sqlite3_stmt*, prepared once */
+    GHashTable *leased;     /* set of char*: see queue.c */
+    GHashTable *groups;     /* GThread* -> GPtrArray*: see queue.c */
+};
+
+/* Sets *error from the connection's last error: "state file F: cannot DOING: why; what to do". False, for `return`. */
+bool database_fail(State *state, const char *doing, GError **error);
+
+/* Runs SQL without results, possibly several statements. */
+bool database_run(State *state, const char *sql, const char *doing, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* A prepared statement in use: reset, with its texts unbound, at the end of the scope. */
+typedef sqlite3_stmt Query;
+void query_end(Query *query);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Query, query_end)
+
+/* The statement of a literal (its address is the key), owned by the state. NULL: *error is set. */
+Query *query_begin(State *state, const char *sql, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Binds parameter `at` (from 1). The text must live until query_end; NULL binds NULL. */
+void query_bind_text(Query *query, int at, const char *text);
+void query_bind_int(Query *query, int at, gint64 value);
+/* Advances: *row says whether there is one. */
+bool query_step(State *state, Query *query, const char *doing, bool *row, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Runs a statement to its end. */
+bool query_run(State *state, Query *query, const char *doing, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Column `at` (from 0) of the row, copied; NULL for NULL. */
+char *query_text(Query *query, int at);
+gint64 query_int(Query *query, int at);
+
+/* A transaction that is rolled back at the end of the scope unless it was committed: g_auto(Transaction) t = {0}. */
+typedef struct {
+    State *state; /* NULL: not open */
+} Transaction;
+bool transaction_begin(Transaction *transaction, State *state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* For several queries that are to see the same moment. */
+bool transaction_begin_reading(Transaction *transaction, State *state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool transaction_commit(Transaction *transaction, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void transaction_rollback(Transaction *transaction);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Transaction, transaction_rollback)

@@ -1,0 +1,24 @@
+/* outcome.h - the parts of a change's outcome, written by queue.c in its transaction. Private to src/state.
+ *
+ * All are called with the state's lock held. `now` is ISO 8601 UTC. Faults: FAULT_STOP, but where it says otherwise. */
+#pragma once
+
+#include "state/database.h"
+#include "state/journal.h"
+#include "state/queue.h"
+
+/* Writes the row of the entry. FAULT_PARK: another entry has the mailbox; the message names both. */
+bool record_write(State *state, const Record *record, const char *now, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Makes the record's addresses the ones that its entry holds. */
+bool address_hold(State *state, const Record *record, const char *now, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Drops what an entry reserved and never wrote. */
+bool address_release(State *state, const char *domain, const char *unique_id, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Reads the addresses that an entry holds into the record. */
+bool address_read(State *state, Record *record, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Adds rows (of JournalRow*; NULL: none) for the entry of a change. */
+bool journal_write(State *state, const Change *change, GPtrArray *rows, const char *now,
+                   GError **error) G_GNUC_WARN_UNUSED_RESULT;

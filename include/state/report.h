@@ -1,0 +1,20 @@
+/* report.h - what kolabctl shows of a state, as text for people or as one line of JSON (RFC 8259).
+ *
+ * Values are shown without control characters. What is reported is one snapshot while a daemon writes.
+ * Each appends to `out`. Faults: FAULT_STOP only. */
+#pragma once
+
+#include "state/state.h"
+
+#include <glib.h>
+
+/* Whether a daemon runs, how many entries and changes there are, the domains, the daemon's notes. */
+bool report_status(State *state, bool json, GString *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Entries that failed (parked, or waiting for a retry) and domains whose sweep was incomplete; *count says how many. */
+bool report_problems(State *state, bool json, GString *out, guint *count, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Everything about the entries that `what` names: a unique id, DN, address, mailbox or login, in any case of letters.
+ * *count says how many there are; as JSON they are an array, empty when there is none. */
+bool report_show(State *state, const char *what, bool json, GString *out, guint *count,
+                 GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,0 +1,136 @@
+/* kolabctl - shows operators what kolabd's state file knows. */
+#include "state/report.h"
+#include "state/state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_STATE_FILE "/var/lib/kolabd/state.db"
+
+/* Exit statuses beside EXIT_SUCCESS and EXIT_FAILURE; documented in kolabctl(8). */
+enum { EXIT_PROBLEMS = 3 };
+
+typedef struct {
+    char *state_file;
+    gboolean json;
+    gboolean version;
+    char **words; /* the command and its argument, as typed */
+} Options;
+
+static void options_clear(Options *options)
+{
+    g_free(options->state_file);
+    g_strfreev(options->words);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
+
+static const char SUMMARY[] =
+    "Commands:\n"
+    "  status            whether kolabd runs, how much is in order, queued, parked; the domains\n"
+    "  problems          entries that failed and domains that could not be read; exit status 3 when there are any\n"
+    "  show WHAT         everything about an entry: WHAT is its unique id, DN, an address, or its mailbox";
+
+/* File names and words are taken as bytes: an operator's locale is not the directory's. */
+static bool parse_options(int argc, char **argv, Options *options, GError **error)
+{
+    const GOptionEntry entries[] = {
+        {"state", 0, 0, G_OPTION_ARG_FILENAME, &options->state_file, "state file (" DEFAULT_STATE_FILE ")", "FILE"},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &options->json, "one line of JSON instead of text", NULL},
+        {"version", 0, 0, G_OPTION_ARG_NONE, &options->version, "print the version and exit", NULL},
+        {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->words, NULL, "COMMAND [WHAT]"},
+        {0},
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+
+    g_option_context_set_summary(context, SUMMARY);
+    g_option_context_add_main_entries(context, entries, NULL);
+    return g_option_context_parse(context, &argc, &argv, error);
+}
+
+static int fail(const char *message)
+{
+    fprintf(stderr, "kolabctl: %s\n", message);
+    return EXIT_FAILURE;
+}
+
+static int run_status(State *state, const Options *options, GString *out, GError **error)
+{
+    return report_status(state, options->json, out, error) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int run_problems(State *state, const Options *options, GString *out, GError **error)
+{
+    guint count;
+
+    if (!report_problems(state, options->json, out, &count, error))
+        return EXIT_FAILURE;
+    if (count == 0 && !options->json)
+        g_string_append(out, "no problems\n");
+    return count == 0 ? EXIT_SUCCESS : EXIT_PROBLEMS;
+}
+
+static int run_show(State *state, const Options *options, GString *out, GError **error)
+{
+    guint count;
+
+    if (!report_show(state, options->words[1], options->json, out, &count, error))
+        return EXIT_FAILURE;
+    return count > 0 ? EXIT_SUCCESS : fail("the state knows no entry with that unique id, DN, address or mailbox");
+}
+
+typedef struct {
+    const char *name;
+    guint words; /* with the command itself */
+    int (*run)(State *state, const Options *options, GString *out, GError **error);
+} Command;
+
+static const Command COMMANDS[] = {
+    {"status", 1, run_status},
+    {"problems", 1, run_problems},
+    {"show", 2, run_show},
+};
+
+/* NULL: no such command, or another number of words. */
+static const Command *find_command(const Options *options)
+{
+    guint words = options->words == NULL ? 0 : g_strv_length(options->words);
+
+    for (guint i = 0; i < G_N_ELEMENTS(COMMANDS); i++) {
+        if (words == COMMANDS[i].words && strcmp(options->words[0], COMMANDS[i].name) == 0)
+            return &COMMANDS[i];
+    }
+    return NULL;
+}
+
+static int run_command(const Command *command, const Options *options)
+{
+    const char *path = options->state_file != NULL ? options->state_file : DEFAULT_STATE_FILE;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(State) state = state_open(path, STATE_READ, &error);
+    g_autoptr(GString) out = g_string_new(NULL);
+    int status = state == NULL ? EXIT_FAILURE : command->run(state, options, out, &error);
+
+    if (error != NULL)
+        return fail(error->message);
+    if (fputs(out->str, stdout) < 0 || fflush(stdout) != 0)
+        return fail("cannot write to standard output");
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    g_auto(Options) options = {0};
+    g_autoptr(GError) error = NULL;
+    const Command *command;
+
+    if (!parse_options(argc, argv, &options, &error))
+        return fail(error->message);
+    if (options.version) {
+        puts("kolabctl " KOLABD_VERSION);
+        return EXIT_SUCCESS;
+    }
+    command = find_command(&options);
+    return command != NULL ? run_command(command, &options)
+                           : fail("say one of: status, problems, show WHAT (kolabctl --help tells more)");
+}

@@ -1,0 +1,176 @@
+#include "state/report.h"
+
+#include "state/layout.h"
+
+/* As many of the newest journal rows as fit a screen below the rest. */
+#define JOURNAL_ROWS_SHOWN "20"
+
+typedef struct {
+    char *domain;
+    char *unique_id;
+} Match;
+
+static void match_free(Match *match)
+{
+    g_free(match->domain);
+    g_free(match->unique_id);
+    g_free(match);
+}
+
+/* As addresses and mailboxes are stored: NFC, lower case. */
+static char *fold(const char *what)
+{
+    g_autofree char *valid = g_utf8_make_valid(what, -1);
+    g_autofree char *composed = g_utf8_normalize(valid, -1, G_NORMALIZE_NFC);
+
+    return g_utf8_strdown(composed, -1);
+}
+
+static bool find_matches(State *state, const char *what, GPtrArray *matches, GError **error)
+{
+    static const char FIND[] =
+        "SELECT domain, unique_id FROM entry WHERE unique_id = ?2 OR dn = ?1 COLLATE NOCASE"
+        "  OR mailbox IN (?1, ?2, 'user/' || ?2)"
+        " UNION SELECT domain, unique_id FROM address WHERE address = ?2"
+        " UNION SELECT domain, unique_id FROM change WHERE unique_id = ?2 OR dn = ?1 COLLATE NOCASE";
+    g_autofree char *folded = fold(what);
+    g_autoptr(Query) query = query_begin(state, FIND, error);
+    bool row;
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, what);
+    query_bind_text(query, 2, folded);
+    for (;;) {
+        Match *match;
+
+        if (!query_step(state, query, "find an entry", &row, error))
+            return false;
+        if (!row)
+            return true;
+        match = g_new0(Match, 1);
+        match->domain = query_text(query, 0);
+        match->unique_id = query_text(query, 1);
+        g_ptr_array_add(matches, match);
+    }
+}
+
+static void bind_match(Query *query, const Match *match)
+{
+    query_bind_text(query, 1, match->domain);
+    query_bind_text(query, 2, match->unique_id);
+}
+
+/* An entry that was never brought in order has only a change, one in order only its row. */
+#define FROM_ENTRY_AND_CHANGE                                                                                         \
+    " FROM (SELECT ?1 AS domain, ?2 AS unique_id) k"                                                                  \
+    " LEFT JOIN entry e ON e.domain = k.domain AND e.unique_id = k.unique_id"                                         \
+    " LEFT JOIN change c ON c.domain = k.domain AND c.unique_id = k.unique_id"
+
+static bool append_fields(State *state, const Match *match, GString *out, GError **error)
+{
+    static const char FIELDS[] =
+        "SELECT coalesce(e.dn, c.dn) AS \"entry\", k.unique_id AS \"unique id\", k.domain AS \"domain\", e.kind AS \"kind\","
+        " CASE e.status WHEN 'ok' THEN 'in order' WHEN 'departed' THEN 'departed: its mailbox is kept'"
+        "  ELSE 'not yet brought in order' END AS \"status\","
+        " e.mailbox AS \"mailbox\", e.mail_host AS \"mail host\","
+        " CASE WHEN e.unique_id IS NULL THEN NULL WHEN e.quota_kib IS NULL THEN 'none set'"
+        "  WHEN e.quota_kib = -1 THEN 'unlimited' ELSE e.quota_kib || ' KiB' END AS \"quota\","
+        " (SELECT group_concat(address, ', ') FROM address a WHERE a.domain = k.domain AND a.unique_id = k.unique_id"
+        "  AND role = 'primary' AND status = 'held') AS \"primary address\","
+        " (SELECT group_concat(address, ', ') FROM address a WHERE a.domain = k.domain AND a.unique_id = k.unique_id"
+        "  AND role = 'alias' AND status = 'held') AS \"other addresses\","
+        " (SELECT group_concat(address, ', ') FROM address a WHERE a.domain = k.domain AND a.unique_id = k.unique_id"
+        "  AND status = 'reserved') AS \"reserved addresses\","
+        " (SELECT group_concat(value, ', ') FROM json_each(e.folders)) AS \"folders created\","
+        " e.modifytimestamp AS \"changed in the directory\", e.first_seen AS \"first seen\","
+        " e.provisioned_at AS \"brought in order\","
+        " CASE WHEN c.state IS NULL THEN 'none' WHEN c.state = 'parked' THEN 'parked: waits until the entry changes'"
+        "  WHEN c.attempts > 0 THEN 'next try ' || c.due ELSE 'due since ' || c.due END AS \"pending change\","
+        " c.queued_at AS \"queued\", c.reason AS \"reason\", nullif(c.attempts, 0) AS \"failed attempts\","
+        " c.last_try AS \"last try\", c.last_error AS \"last error\"" FROM_ENTRY_AND_CHANGE;
+    g_autoptr(Query) query = query_begin(state, FIELDS, error);
+    bool row;
+
+    if (query == NULL)
+        return false;
+    bind_match(query, match);
+    if (!query_step(state, query, "show an entry", &row, error))
+        return false;
+    layout_append_fields(out, query);
+    return true;
+}
+
+#define LAST_JOURNAL_ROWS                                                                                             \
+    " FROM (SELECT * FROM (SELECT * FROM journal WHERE domain = ?1 AND unique_id = ?2"                                \
+    " ORDER BY id DESC LIMIT " JOURNAL_ROWS_SHOWN ") ORDER BY id)"
+
+static bool append_journal(State *state, const Match *match, GString *out, GError **error)
+{
+    g_autoptr(Query) query = query_begin(state,
+                                         "SELECT time, step, target, before, after, outcome" LAST_JOURNAL_ROWS,
+                                         error);
+
+    if (query == NULL)
+        return false;
+    bind_match(query, match);
+    g_string_append_c(out, '\n');
+    return layout_append_table(state, out, query, error);
+}
+
+static bool append_json(State *state, const Match *match, GString *out, GError **error)
+{
+    static const char OBJECT[] =
+        "SELECT json_object('domain', k.domain, 'unique_id', k.unique_id, 'dn', coalesce(e.dn, c.dn), 'kind', e.kind,"
+        " 'status', e.status, 'mailbox', e.mailbox, 'mail_host', e.mail_host, 'quota_kib', e.quota_kib,"
+        " 'addresses', (SELECT json_group_array(json_object('address', address, 'role', role, 'status', status,"
+        "   'since', since)) FROM address a WHERE a.domain = k.domain AND a.unique_id = k.unique_id),"
+        " 'folders', json(e.folders), 'result_attribute', e.result_attribute, 'modifytimestamp', e.modifytimestamp,"
+        " 'first_seen', e.first_seen, 'provisioned_at', e.provisioned_at,"
+        " 'change', json(iif(c.unique_id IS NULL, NULL, json_object('state', c.state, 'due', c.due, 'queued_at',"
+        "   c.queued_at, 'reason', c.reason, 'attempts', c.attempts, 'fault', c.fault, 'last_try', c.last_try,"
+        "   'last_error', c.last_error))),"
+        " 'journal', (SELECT json_group_array(json_object('time', time, 'mailbox', mailbox, 'step', step,"
+        "   'target', target, 'before', before, 'after', after, 'outcome', outcome))" LAST_JOURNAL_ROWS "))"
+        FROM_ENTRY_AND_CHANGE;
+    g_autoptr(Query) query = query_begin(state, OBJECT, error);
+
+    if (query == NULL)
+        return false;
+    bind_match(query, match);
+    return layout_append_json(state, out, query, error);
+}
+
+static bool append_text(State *state, const Match *match, GString *out, GError **error)
+{
+    return append_fields(state, match, out, error) && append_journal(state, match, out, error);
+}
+
+static bool append_matches(State *state, GPtrArray *matches, bool json, GString *out, GError **error)
+{
+    for (guint i = 0; i < matches->len; i++) {
+        const Match *match = g_ptr_array_index(matches, i);
+
+        if (i > 0)
+            g_string_append_c(out, json ? ',' : '\n');
+        if (!(json ? append_json(state, match, out, error) : append_text(state, match, out, error)))
+            return false;
+    }
+    return true;
+}
+
+bool report_show(State *state, const char *what, bool json, GString *out, guint *count, GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autoptr(GPtrArray) matches = g_ptr_array_new_with_free_func((GDestroyNotify)match_free);
+    g_auto(Transaction) snapshot = {0};
+
+    if (!transaction_begin_reading(&snapshot, state, error) || !find_matches(state, what, matches, error))
+        return false;
+    g_string_append(out, json ? "[" : "");
+    if (!append_matches(state, matches, json, out, error))
+        return false;
+    g_string_append(out, json ? "]\n" : "");
+    *count = matches->len;
+    return transaction_commit(&snapshot, error);
+}

@@ -1,0 +1,186 @@
+#include "state/schema.h"
+
+#include "model/fault.h"
+
+/* WITHOUT ROWID: every look-up is by the key, and the row is found with it. */
+static const char TABLES_1[] =
+    "CREATE TABLE entry ("
+    "  domain TEXT NOT NULL,"
+    "  unique_id TEXT NOT NULL,"
+    "  kind TEXT,"
+    "  dn TEXT,"
+    "  modifytimestamp TEXT,"
+    "  result_attribute TEXT,"
+    "  mailbox TEXT,"
+    "  mail_host TEXT,"
+    "  quota_kib INTEGER,"
+    "  fingerprint TEXT,"
+    "  status TEXT NOT NULL CHECK (status IN ('ok', 'departed')),"
+    "  folders TEXT NOT NULL DEFAULT '[]',"
+    "  first_seen TEXT NOT NULL,"
+    "  provisioned_at TEXT,"
+    "  PRIMARY KEY (domain, unique_id)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE UNIQUE INDEX entry_mailbox ON entry (mailbox) WHERE mailbox IS NOT NULL;"
+    "CREATE TABLE change ("
+    "  domain TEXT NOT NULL,"
+    "  unique_id TEXT NOT NULL,"
+    "  reason TEXT NOT NULL,"
+    "  state TEXT NOT NULL CHECK (state IN ('queued', 'parked')),"
+    "  due TEXT NOT NULL,"
+    "  queued_at TEXT NOT NULL,"
+    "  attempts INTEGER NOT NULL DEFAULT 0,"
+    "  fault TEXT CHECK (fault IN ('retry', 'park', 'stop')),"
+    "  last_error TEXT,"
+    "  last_try TEXT,"
+    "  dn TEXT,"
+    "  verify INTEGER NOT NULL DEFAULT 0 CHECK (verify IN (0, 1)),"
+    "  generation INTEGER NOT NULL DEFAULT 1,"
+    "  PRIMARY KEY (domain, unique_id)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX change_due ON change (state, due);"
+    "CREATE TABLE address ("
+    "  domain TEXT NOT NULL,"
+    "  address TEXT NOT NULL,"
+    "  unique_id TEXT NOT NULL,"
+    "  role TEXT NOT NULL CHECK (role IN ('primary', 'alias')),"
+    "  status TEXT NOT NULL CHECK (status IN ('reserved', 'held')),"
+    "  since TEXT NOT NULL,"
+    "  PRIMARY KEY (domain, address, unique_id)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX address_entry ON address (domain, unique_id);"
+    "CREATE TABLE journal ("
+    "  id INTEGER PRIMARY KEY,"
+    "  time TEXT NOT NULL,"
+    "  domain TEXT NOT NULL,"
+    "  unique_id TEXT NOT NULL,"
+    "  mailbox TEXT,"
+    "  step TEXT NOT NULL,"
+    "  target TEXT,"
+    "  before TEXT,"
+    "  after TEXT,"
+    "  outcome TEXT"
+    ") STRICT;"
+    "CREATE INDEX journal_entry ON journal (unique_id, id);"
+    "CREATE INDEX journal_time ON journal (time);"
+    "CREATE TABLE domain ("
+    "  name TEXT PRIMARY KEY,"
+    "  base_dn TEXT,"
+    "  last_sweep TEXT,"
+    "  last_sweep_complete TEXT,"
+    "  entries INTEGER,"
+    "  problem TEXT,"
+    "  problem_since TEXT"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE note ("
+    "  name TEXT PRIMARY KEY,"
+    "  value TEXT NOT NULL,"
+    "  time TEXT NOT NULL"
+    ") STRICT, WITHOUT ROWID;";
+
+/* For people with the sqlite3 shell. The time format is that of wait_timestamp(), so that texts compare as times do. */
+static const char VIEWS_1[] =
+    "CREATE VIEW mailboxes AS"
+    " SELECT e.mailbox,"
+    "  (SELECT a.address FROM address a WHERE a.domain = e.domain AND a.unique_id = e.unique_id"
+    "    AND a.role = 'primary' AND a.status = 'held') AS address,"
+    "  CASE e.quota_kib WHEN -1 THEN 'unlimited' ELSE e.quota_kib END AS quota_kib,"
+    "  e.mail_host, e.dn, e.provisioned_at, e.status"
+    " FROM entry e WHERE e.mailbox IS NOT NULL ORDER BY e.mailbox;"
+    "CREATE VIEW problems AS"
+    " SELECT 'entry' AS what, c.domain,"
+    "  (SELECT a.address FROM address a WHERE a.domain = c.domain AND a.unique_id = c.unique_id"
+    "    AND a.role = 'primary' ORDER BY a.status LIMIT 1) AS address,"
+    "  coalesce(c.dn, e.dn) AS dn, e.mailbox, c.unique_id, c.queued_at AS since, c.attempts, c.fault,"
+    "  CASE c.state WHEN 'queued' THEN c.due END AS next_try, c.last_error AS message"
+    " FROM change c LEFT JOIN entry e ON e.domain = c.domain AND e.unique_id = c.unique_id"
+    " WHERE c.state = 'parked' OR c.attempts > 0"
+    " UNION ALL"
+    " SELECT 'domain', d.name, NULL, d.base_dn, NULL, NULL, d.problem_since, NULL, NULL, NULL, d.problem"
+    " FROM domain d WHERE d.problem IS NOT NULL ORDER BY since;"
+    "CREATE VIEW status (name, value) AS"
+    " WITH now (time) AS (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))"
+    " SELECT 'entries', count(*) FROM entry WHERE status = 'ok'"
+    " UNION ALL SELECT 'mailboxes', count(*) FROM entry WHERE status = 'ok' AND mailbox IS NOT NULL"
+    " UNION ALL SELECT 'departed', count(*) FROM entry WHERE status = 'departed'"
+    " UNION ALL SELECT 'changes due', count(*) FROM change, now WHERE state = 'queued' AND due <= now.time"
+    " UNION ALL SELECT 'changes waiting for a retry', count(*) FROM change, now"
+    "  WHERE state = 'queued' AND due > now.time"
+    " UNION ALL SELECT 'changes parked', count(*) FROM change WHERE state = 'parked'"
+    " UNION ALL SELECT 'oldest change due since', min(due) FROM change, now WHERE state = 'queued' AND due <= now.time"
+    " UNION ALL SELECT 'problems', count(*) FROM problems"
+    " UNION ALL SELECT 'last journal row', max(time) FROM journal"
+    " UNION ALL SELECT 'domain ' || name, CASE WHEN problem IS NOT NULL THEN 'problem: ' || problem"
+    "  ELSE 'swept ' || last_sweep_complete || ', entries: ' || entries END FROM domain"
+    " UNION ALL SELECT name, value FROM note;";
+
+/* MIGRATIONS[n] leads from version n to n + 1. */
+static const struct {
+    const char *tables;
+    const char *views;
+} MIGRATIONS[SCHEMA_VERSION] = {
+    {TABLES_1, VIEWS_1},
+};
+
+static bool read_pragma(State *state, const char *sql, gint64 *value, GError **error)
+{
+    g_autoptr(Query) query = query_begin(state, sql, error);
+    bool row;
+
+    if (query == NULL || !query_step(state, query, "read the header", &row, error))
+        return false;
+    *value = row ? query_int(query, 0) : 0;
+    return true;
+}
+
+static bool fail_version(const State *state, const char *what, GError **error)
+{
+    g_set_error(error, FAULT, FAULT_STOP, "state file %s %s", state->path, what);
+    return false;
+}
+
+bool schema_check(State *state, int *version, GError **error)
+{
+    gint64 application, found, objects;
+
+    if (!read_pragma(state, "PRAGMA application_id", &application, error)
+        || !read_pragma(state, "PRAGMA user_version", &found, error)
+        || !read_pragma(state, "SELECT count(*) FROM sqlite_schema", &objects, error))
+        return false;
+    if (application == 0 && found == 0 && objects == 0) {
+        *version = 0;
+        return true;
+    }
+    if (application != SCHEMA_APPLICATION_ID)
+        return fail_version(state, "belongs to another program; set another state_file", error);
+    if (found > SCHEMA_VERSION) {
+        g_set_error(error, FAULT, FAULT_STOP,
+                    "state file %s was written by a newer kolabd (schema %d, this one knows %d); install that version, "
+                    "or move the file away: a new one compares every entry again",
+                    state->path, (int)found, SCHEMA_VERSION);
+        return false;
+    }
+    if (found < 1 || objects == 0)
+        return fail_version(state, "has no schema: it is damaged; put back a copy, or move it away: a new one compares "
+                                   "every entry again", error);
+    *version = (int)found;
+    return true;
+}
+
+bool schema_migrate(State *state, int version, GError **error)
+{
+    g_autofree char *header = g_strdup_printf("PRAGMA application_id = %d; PRAGMA user_version = %d",
+                                              SCHEMA_APPLICATION_ID, SCHEMA_VERSION);
+    g_auto(Transaction) transaction = {0};
+
+    if (version == SCHEMA_VERSION)
+        return true;
+    if (!transaction_begin(&transaction, state, error))
+        return false;
+    for (int from = version; from < SCHEMA_VERSION; from++) {
+        if (!database_run(state, MIGRATIONS[from].tables, "make its tables", error)
+            || !database_run(state, MIGRATIONS[from].views, "make its views", error))
+            return false;
+    }
+    return database_run(state, header, "write its version", error) && transaction_commit(&transaction, error);
+}
