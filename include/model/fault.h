@@ -23,3 +23,5 @@ Fault fault_of(const GError *error);
 /* Shows bytes from outside inside a message: in double quotes, with control characters, quotes, backslashes and
  * bytes that are not UTF-8 as \xNN, cut after 80 bytes. The caller owns the result. */
 char *fault_show(const char *data, gsize len);
+/* The same without the cut, for what a person asked to see whole. */
+char *fault_show_all(const char *data, gsize len);

@@ -33,13 +33,13 @@ static gsize printable_length(const char *at, const char *end)
     return (gsize)(g_utf8_next_char(at) - at);
 }
 
-char *fault_show(const char *data, gsize len)
+static char *show(const char *data, gsize len, gsize shown_max)
 {
     GString *shown = g_string_new("\"");
     const char *end = data + len;
     const char *at = data;
 
-    while (at < end && (gsize)(at - data) < SHOWN_BYTES_MAX) {
+    while (at < end && (gsize)(at - data) < shown_max) {
         gsize printable = printable_length(at, end);
 
         if (printable > 0)
@@ -53,4 +53,14 @@ char *fault_show(const char *data, gsize len)
     else
         g_string_append_c(shown, '"');
     return g_string_free(shown, FALSE);
+}
+
+char *fault_show(const char *data, gsize len)
+{
+    return show(data, len, SHOWN_BYTES_MAX);
+}
+
+char *fault_show_all(const char *data, gsize len)
+{
+    return show(data, len, G_MAXSIZE);
 }

@@ -19,7 +19,7 @@ static const char *actor_name(Actor actor)
 
 static void append_shown(GString *text, const char *word, const char *value)
 {
-    g_autofree char *shown = fault_show(value, strlen(value));
+    g_autofree char *shown = fault_show_all(value, strlen(value));
 
     g_string_append_printf(text, " %s %s", word, shown);
 }
@@ -27,13 +27,13 @@ static void append_shown(GString *text, const char *word, const char *value)
 char *plan_print_text(const Plan *plan, const char *domain)
 {
     GString *text = g_string_new(NULL);
-    g_autofree char *dn = fault_show(plan->dn, strlen(plan->dn));
+    g_autofree char *dn = fault_show_all(plan->dn, strlen(plan->dn));
 
     g_string_append_printf(text, "%s %s (%u step%s)\n", domain, dn, plan->steps->len, plan->steps->len == 1 ? "" : "s");
     for (guint i = 0; i < plan->steps->len; i++) {
         const Step *step = g_ptr_array_index(plan->steps, i);
         g_autofree char *target = step_target(step);
-        g_autofree char *shown = fault_show(target, strlen(target));
+        g_autofree char *shown = fault_show_all(target, strlen(target));
 
         g_string_append_printf(text, "  %-12s %-15s %s", actor_name(step_actor(step)), step_kind_name(step->kind), shown);
         if (step->before != NULL)

@@ -1,0 +1,297 @@
+#include "directory/directory.h"
+
+#include "directory/connection.h"
+#include "directory/filter.h"
+
+#include <string.h>
+
+/* Addresses in one OR filter: well below every server's limit for a filter. */
+enum { FILTER_ADDRESSES_MAX = 30 };
+
+struct Directory {
+    Connection connection;
+};
+
+void directory_settings_free(DirectorySettings *settings)
+{
+    if (settings == NULL)
+        return;
+    g_free(settings->uri);
+    g_free(settings->bind_dn);
+    if (settings->bind_password != NULL)
+        explicit_bzero(settings->bind_password, strlen(settings->bind_password));
+    g_free(settings->bind_password);
+    g_free(settings->ca_file);
+    g_free(settings);
+}
+
+Directory *directory_new(const DirectorySettings *settings, Stop *stop)
+{
+    Directory *directory = g_new0(Directory, 1);
+
+    connection_init(&directory->connection, settings, stop);
+    return directory;
+}
+
+void directory_free(Directory *directory)
+{
+    if (directory == NULL)
+        return;
+    connection_close(&directory->connection);
+    g_free(directory);
+}
+
+bool directory_connect(Directory *directory, GError **error)
+{
+    return connection_open(&directory->connection, error);
+}
+
+/* One search from start to end. *message is owned by the caller. */
+static bool search(Connection *connection, const char *base_dn, int scope, const char *filter,
+                   const char *const *attributes, LDAPMessage **message, GError **error)
+{
+    int id;
+
+    return connection_open(connection, error)
+        && connection_send_search(connection, base_dn, scope, filter, attributes, NULL, &id, error)
+        && connection_wait_search(connection, id, base_dn, message, error);
+}
+
+bool directory_check_base(Directory *directory, const DomainSettings *domain, GError **error)
+{
+    static const char *const none[] = {LDAP_NO_ATTRS, NULL};
+    Connection *connection = &directory->connection;
+    g_autoptr(LDAPMessage) message = NULL;
+
+    if (!search(connection, domain->base_dn, LDAP_SCOPE_BASE, "(objectClass=*)", none, &message, error))
+        return false;
+    if (ldap_count_entries(connection->ldap, message) == 1)
+        return true;
+    g_set_error(error, FAULT, FAULT_RETRY,
+                "%s: bound as \"%s\", but the base \"%s\" cannot be read; check the directory's access control",
+                connection->settings->uri, connection->settings->bind_dn, domain->base_dn);
+    return false;
+}
+
+/* The attributes of the full read: those of the policy, the unique id, modifyTimestamp. */
+static char **full_attributes(const DomainSettings *domain)
+{
+    g_auto(GStrv) policy = domain_settings_attributes(domain);
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+
+    g_strv_builder_addv(builder, (const char **)policy);
+    g_strv_builder_add(builder, domain->unique_id_attribute);
+    g_strv_builder_add(builder, "modifyTimestamp");
+    return g_strv_builder_end(builder);
+}
+
+/* The full read and one search per kind go out together; the server evaluates the filters. */
+bool directory_read_entry(Directory *directory, const DomainSettings *domain, const char *unique_id, Entry **entry,
+                          GError **error)
+{
+    static const char *const none[] = {LDAP_NO_ATTRS, NULL};
+    Connection *connection = &directory->connection;
+    g_auto(GStrv) attributes = full_attributes(domain);
+    g_autofree char *by_id = filter_equal(domain->unique_id_attribute, unique_id);
+    g_autofree char *is_user = g_strconcat("(&", by_id, domain->user_filter, ")", NULL);
+    g_autoptr(LDAPMessage) full = NULL;
+    g_autoptr(LDAPMessage) user = NULL;
+    LDAPMessage *first;
+    int full_id, user_id;
+
+    if (!connection_open(connection, error)
+        || !connection_send_search(connection, domain->base_dn, LDAP_SCOPE_SUBTREE, by_id,
+                                   (const char *const *)attributes, NULL, &full_id, error)
+        || !connection_send_search(connection, domain->base_dn, LDAP_SCOPE_SUBTREE, is_user, none, NULL, &user_id, error)
+        || !connection_wait_search(connection, full_id, domain->base_dn, &full, error)
+        || !connection_wait_search(connection, user_id, domain->base_dn, &user, error))
+        return false;
+    first = ldap_first_entry(connection->ldap, full);
+    if (first == NULL) {
+        *entry = NULL;
+        return true;
+    }
+    *entry = connection_make_entry(connection, first, domain->unique_id_attribute,
+                                   ldap_count_entries(connection->ldap, user) > 0 ? KIND_USER : KIND_NONE, error);
+    return *entry != NULL;
+}
+
+/* Adds to `taken` the asked-for addresses among an entry's values. */
+static bool collect_taken(const Entry *entry, const DomainSettings *domain, GPtrArray *addresses, GHashTable *taken,
+                          GError **error)
+{
+    for (guint i = 0; i < domain->address_attributes->len; i++) {
+        g_autoptr(GPtrArray) values = NULL;
+
+        if (!entry_get_values(entry, g_ptr_array_index(domain->address_attributes, i), &values, error))
+            return false;
+        for (guint v = 0; v < values->len; v++) {
+            g_autofree char *value = g_utf8_strdown(g_ptr_array_index(values, v), -1);
+
+            for (guint a = 0; a < addresses->len; a++)
+                if (strcmp(value, g_ptr_array_index(addresses, a)) == 0)
+                    g_hash_table_add(taken, g_strdup(value));
+        }
+    }
+    return true;
+}
+
+static bool find_some(Directory *directory, const DomainSettings *domain, const char *unique_id, GPtrArray *addresses,
+                      GHashTable *taken, GError **error)
+{
+    Connection *connection = &directory->connection;
+    g_autofree char *filter = filter_any(domain->address_attributes, addresses);
+    g_autoptr(GPtrArray) attributes = g_ptr_array_copy(domain->address_attributes, NULL, NULL);
+    g_autoptr(LDAPMessage) message = NULL;
+
+    g_ptr_array_set_free_func(attributes, NULL);
+    g_ptr_array_add(attributes, domain->unique_id_attribute);
+    g_ptr_array_add(attributes, NULL);
+    if (!search(connection, domain->base_dn, LDAP_SCOPE_SUBTREE, filter, (const char *const *)attributes->pdata, &message,
+                error))
+        return false;
+    for (LDAPMessage *found = ldap_first_entry(connection->ldap, message); found != NULL;
+         found = ldap_next_entry(connection->ldap, found)) {
+        g_autoptr(Entry) entry = connection_make_entry(connection, found, domain->unique_id_attribute, KIND_NONE, error);
+
+        if (entry == NULL)
+            return false;
+        if (strcmp(entry_unique_id(entry), unique_id) != 0 && !collect_taken(entry, domain, addresses, taken, error))
+            return false;
+    }
+    return true;
+}
+
+bool directory_find_addresses(Directory *directory, const DomainSettings *domain, const char *unique_id,
+                              GPtrArray *addresses, GHashTable *taken, GError **error)
+{
+    for (guint from = 0; from < addresses->len; from += FILTER_ADDRESSES_MAX) {
+        g_autoptr(GPtrArray) some = g_ptr_array_new();
+
+        for (guint i = from; i < MIN(from + FILTER_ADDRESSES_MAX, addresses->len); i++)
+            g_ptr_array_add(some, g_ptr_array_index(addresses, i));
+        if (!find_some(directory, domain, unique_id, some, taken, error))
+            return false;
+    }
+    return true;
+}
+
+/* Only what the operator or the entry's owner can mend is set aside. */
+static Fault fault_of_write(int result)
+{
+    switch (result) {
+    case LDAP_CONSTRAINT_VIOLATION:
+    case LDAP_INSUFFICIENT_ACCESS:
+    case LDAP_INVALID_SYNTAX:
+    case LDAP_OBJECT_CLASS_VIOLATION:
+    case LDAP_UNDEFINED_TYPE:
+    case LDAP_UNWILLING_TO_PERFORM:
+    case LDAP_REFERRAL:
+        return FAULT_PARK;
+    default: /* an int of the server, not an enum of ours */
+        return FAULT_RETRY;
+    }
+}
+
+static void add_modification(GPtrArray *modifications, int operation, const char *attribute, GPtrArray *values)
+{
+    LDAPMod *modification;
+    struct berval **list;
+
+    if (values->len == 0)
+        return;
+    list = g_new0(struct berval *, values->len + 1);
+    for (guint i = 0; i < values->len; i++) {
+        char *value = g_ptr_array_index(values, i);
+
+        list[i] = ber_bvstr(value);
+    }
+    modification = g_new0(LDAPMod, 1);
+    modification->mod_op = operation | LDAP_MOD_BVALUES;
+    modification->mod_type = (char *)attribute;
+    modification->mod_bvalues = list;
+    g_ptr_array_add(modifications, modification);
+}
+
+/* The values belong to the steps. */
+static void modification_free(gpointer data)
+{
+    LDAPMod *modification = data;
+
+    for (gsize i = 0; modification != NULL && modification->mod_bvalues[i] != NULL; i++)
+        ber_memfree(modification->mod_bvalues[i]);
+    if (modification != NULL)
+        g_free(modification->mod_bvalues);
+    g_free(modification);
+}
+
+bool directory_write(Directory *directory, const char *dn, GPtrArray *steps, GError **error)
+{
+    Connection *connection = &directory->connection;
+    g_autoptr(GPtrArray) modifications = g_ptr_array_new_with_free_func(modification_free);
+    g_autofree char *operation = g_strdup_printf("modify \"%s\"", dn);
+    g_autoptr(LDAPMessage) message = NULL;
+    int result, id;
+
+    for (guint i = 0; i < steps->len; i++) {
+        const Step *step = g_ptr_array_index(steps, i);
+
+        add_modification(modifications, LDAP_MOD_DELETE, step->name, step->remove);
+        add_modification(modifications, LDAP_MOD_ADD, step->name, step->add);
+    }
+    g_ptr_array_add(modifications, NULL);
+    if (!connection_open(connection, error))
+        return false;
+    result = ldap_modify_ext(connection->ldap, dn, (LDAPMod **)modifications->pdata, NULL, NULL, &id);
+    if (result != LDAP_SUCCESS)
+        return connection_fail(connection, FAULT_RETRY, operation, result, error);
+    if (!connection_wait(connection, id, LDAP_MSG_ALL, operation, &message, error))
+        return false;
+    if (ldap_parse_result(connection->ldap, message, &result, NULL, NULL, NULL, NULL, 0) != LDAP_SUCCESS)
+        result = LDAP_DECODING_ERROR;
+    return result == LDAP_SUCCESS || connection_fail(connection, fault_of_write(result), operation, result, error);
+}
+
+bool directory_resolve(Directory *directory, const DomainSettings *domain, const char *dn_or_address, char **unique_id,
+                       GError **error)
+{
+    const char *const attributes[] = {domain->unique_id_attribute, NULL};
+    Connection *connection = &directory->connection;
+    bool is_dn = strchr(dn_or_address, '=') != NULL;
+    g_autofree char *address = g_utf8_strdown(dn_or_address, -1);
+    g_autoptr(GPtrArray) addresses = g_ptr_array_new();
+    g_autofree char *filter = NULL;
+    g_autoptr(LDAPMessage) message = NULL;
+    g_autoptr(Entry) entry = NULL;
+    LDAPMessage *first;
+
+    g_ptr_array_add(addresses, address);
+    filter = is_dn ? g_strdup("(objectClass=*)") : filter_any(domain->address_attributes, addresses);
+    if (!search(connection, is_dn ? dn_or_address : domain->base_dn, is_dn ? LDAP_SCOPE_BASE : LDAP_SCOPE_SUBTREE, filter,
+                attributes, &message, error))
+        return false;
+    first = ldap_first_entry(connection->ldap, message);
+    if (ldap_count_entries(connection->ldap, message) > 1) {
+        g_set_error(error, FAULT, FAULT_PARK, "%s: %d entries have the address \"%s\"; name one of them by its DN",
+                    connection->settings->uri, ldap_count_entries(connection->ldap, message), address);
+        return false;
+    }
+    if (first == NULL) {
+        *unique_id = NULL;
+        return true;
+    }
+    entry = connection_make_entry(connection, first, domain->unique_id_attribute, KIND_NONE, error);
+    if (entry == NULL)
+        return false;
+    *unique_id = g_strdup(entry_unique_id(entry));
+    return true;
+}
+
+bool directory_sweep(Directory *directory, const DomainSettings *domain, DirectoryVisit visit, gpointer user_data,
+                     GError **error)
+{
+    g_auto(GStrv) attributes = full_attributes(domain);
+
+    return directory_check_base(directory, domain, error)
+        && connection_sweep(&directory->connection, domain, (const char *const *)attributes, visit, user_data, error);
+}
