@@ -27,8 +27,9 @@ bool mailstore_connect(Mailstore *mailstore, GError **error) G_GNUC_WARN_UNUSED_
 bool mailstore_observe(Mailstore *mailstore, const Account *account, const char *previous, bool folders,
                        Observed **observed, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Carries out steps that all have the same actor (ACTOR_ADMIN or ACTOR_USER, then as `login`) as one pipeline, and sets
- * *done to how many, from the first, have taken effect. "Already exists" is success for a CREATE.
- * FAULT_PARK: the server said NO or BAD, the message quotes it. FAULT_RETRY: the connection. */
-bool mailstore_apply(Mailstore *mailstore, GPtrArray *steps, const char *login, guint *done,
+/* Carries out steps that all have the same actor (ACTOR_ADMIN or ACTOR_USER, then as `login`) as one pipeline. Adds to
+ * `applied` (of Step*, borrowed) those that have taken effect, also when it fails. "Already exists" is success for a CREATE.
+ * FAULT_PARK: the server said NO or BAD to one, the message quotes the first, the others were tried all the same; or it
+ * refuses to let the administrator act as `login`. FAULT_RETRY: the connection. */
+bool mailstore_apply(Mailstore *mailstore, GPtrArray *steps, const char *login, GPtrArray *applied,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;

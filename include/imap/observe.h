@@ -1,0 +1,21 @@
+/* observe.h - the commands that ask what exists, and what their answers say. Pure, private to this folder. */
+#pragma once
+
+#include "imap/namespace.h"
+#include "imap/session.h"
+#include "model/account.h"
+#include "model/observed.h"
+
+#include <glib.h>
+
+/* As administrator: existence and quota of a mailbox and, unless NULL, of its previous name. Existence is asked by
+ * GETMETADATA of its partition, because LIST walks all mailboxes of the server. A new array of ImapCommand*. */
+GPtrArray *observe_mailbox_commands(const Namespace *names, const char *mailbox, const char *previous);
+/* FAULT_PARK: the server refused. */
+bool observe_mailbox_answers(const char *uri, GPtrArray *commands, bool with_previous, Observed *observed,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* As the user: existence, metadata and subscription of each folder (of Folder*). A new array of ImapCommand*. */
+GPtrArray *observe_folders_commands(const Namespace *names, GPtrArray *folders);
+bool observe_folders_answers(const char *uri, const Namespace *names, GPtrArray *commands, GPtrArray *folders,
+                             Observed *observed, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,0 +1,16 @@
+/* status.h - what a server means by NO: only what is recognised is an answer, the rest is an error. Private to this folder. */
+#pragma once
+
+#include "imap/session.h"
+
+#include <glib.h>
+
+/* "No such mailbox" (RFC 5530 NONEXISTENT, or Cyrus' own words, which carry no code). */
+bool imap_says_absent(const ImapCommand *command);
+/* "No such quota root", likewise. */
+bool imap_says_no_quota(const ImapCommand *command);
+/* "Mailbox already exists" (RFC 5530 ALREADYEXISTS, or Cyrus' own words). */
+bool imap_says_exists(const ImapCommand *command);
+
+/* Sets FAULT_PARK: "URI: OPERATION: the server refuses COMMAND: its words". */
+void imap_set_refusal(GError **error, const char *uri, const char *operation, const ImapCommand *command);

@@ -1,0 +1,191 @@
+#include "imap/observe.h"
+
+#include "imap/status.h"
+
+#include <string.h>
+
+/* Every mailbox has this entry, and reading it is flat in the number of mailboxes. */
+#define EXISTENCE_ENTRY "(/shared/vendor/cmu/cyrus-imapd/partition)"
+
+static ImapCommand *add_command(GPtrArray *commands, const char *verb, const char *wire_name)
+{
+    ImapCommand *command = imap_command_new(verb);
+
+    imap_command_add_string(command, wire_name);
+    g_ptr_array_add(commands, command);
+    return command;
+}
+
+static void add_mailbox(GPtrArray *commands, const Namespace *names, const char *mailbox)
+{
+    g_autofree char *wire = namespace_mailbox(names, mailbox);
+
+    imap_command_add_word(add_command(commands, "GETMETADATA", wire), EXISTENCE_ENTRY);
+    add_command(commands, "GETQUOTA", wire);
+}
+
+GPtrArray *observe_mailbox_commands(const Namespace *names, const char *mailbox, const char *previous)
+{
+    GPtrArray *commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
+
+    add_mailbox(commands, names, mailbox);
+    if (previous != NULL)
+        add_mailbox(commands, names, previous);
+    return commands;
+}
+
+static bool is_word(const ImapValue *value, const char *word)
+{
+    return value->kind != IMAP_LIST && value->data != NULL && g_ascii_strcasecmp(value->data, word) == 0;
+}
+
+/* Untagged data of one kind: "QUOTA root (...)" has the word first. */
+static bool is_reply(const ImapReply *reply, const char *word, guint values)
+{
+    return reply->kind == REPLY_UNTAGGED && reply->values->len >= values && is_word(g_ptr_array_index(reply->values, 0), word);
+}
+
+/* The STORAGE limit in "QUOTA root (STORAGE used limit ...)" (RFC 9208); QUOTA_UNLIMITED when there is none. */
+static gint64 read_storage(const ImapReply *reply)
+{
+    const ImapValue *list = g_ptr_array_index(reply->values, 2);
+
+    for (guint i = 0; list->kind == IMAP_LIST && i + 2 < list->items->len; i += 3) {
+        const ImapValue *limit = g_ptr_array_index(list->items, i + 2);
+        guint64 number;
+
+        if (is_word(g_ptr_array_index(list->items, i), "STORAGE") && limit->kind == IMAP_ATOM
+            && g_ascii_string_to_unsigned(limit->data, 10, 0, G_MAXINT64, &number, NULL))
+            return (gint64)number;
+    }
+    return QUOTA_UNLIMITED;
+}
+
+static bool read_existence(const char *uri, const ImapCommand *command, bool *exists, GError **error)
+{
+    *exists = command->status == IMAP_OK;
+    if (*exists || imap_says_absent(command))
+        return true;
+    imap_set_refusal(error, uri, "look for the mailbox", command);
+    return false;
+}
+
+static bool read_quota(const char *uri, const ImapCommand *command, gint64 *quota_kib, GError **error)
+{
+    *quota_kib = QUOTA_UNLIMITED;
+    if (imap_says_no_quota(command) || imap_says_absent(command))
+        return true;
+    if (command->status != IMAP_OK) {
+        imap_set_refusal(error, uri, "read the quota", command);
+        return false;
+    }
+    for (guint i = 0; i < command->replies->len; i++)
+        if (is_reply(g_ptr_array_index(command->replies, i), "QUOTA", 3))
+            *quota_kib = read_storage(g_ptr_array_index(command->replies, i));
+    return true;
+}
+
+bool observe_mailbox_answers(const char *uri, GPtrArray *commands, bool with_previous, Observed *observed, GError **error)
+{
+    if (!read_existence(uri, g_ptr_array_index(commands, 0), &observed->mailbox_exists, error)
+        || (with_previous && !read_existence(uri, g_ptr_array_index(commands, 2), &observed->previous_exists, error)))
+        return false;
+    /* The quota moves with the mailbox: before a rename the one of the old name counts. */
+    if (!read_quota(uri, g_ptr_array_index(commands, !observed->mailbox_exists && observed->previous_exists ? 3 : 1),
+                    &observed->quota_kib, error))
+        return false;
+    observed->quota_known = true;
+    return true;
+}
+
+GPtrArray *observe_folders_commands(const Namespace *names, GPtrArray *folders)
+{
+    GPtrArray *commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
+    ImapCommand *command = imap_command_new("LSUB");
+
+    imap_command_add_string(command, "");
+    imap_command_add_string(command, "*");
+    g_ptr_array_add(commands, command);
+    for (guint i = 0; i < folders->len; i++) {
+        const Folder *folder = g_ptr_array_index(folders, i);
+        g_autofree char *wire = namespace_folder(names, folder->name);
+
+        command = add_command(commands, "GETMETADATA", wire);
+        imap_command_add_word(command, "(");
+        for (guint m = 0; m < folder->metadata->len; m++)
+            imap_command_add_string(command, ((const Metadata *)g_ptr_array_index(folder->metadata, m))->name);
+        if (folder->metadata->len == 0)
+            imap_command_add_string(command, "/shared/comment");
+        g_string_append_c(command->line, ')');
+    }
+    return commands;
+}
+
+/* Names of "LSUB (flags) separator name", as on the wire. */
+static GHashTable *read_subscriptions(const ImapCommand *command)
+{
+    GHashTable *names = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (guint i = 0; i < command->replies->len; i++) {
+        const ImapReply *reply = g_ptr_array_index(command->replies, i);
+        const ImapValue *name;
+
+        if (!is_reply(reply, "LSUB", 4))
+            continue;
+        name = g_ptr_array_index(reply->values, 3);
+        if (name->kind == IMAP_ATOM || name->kind == IMAP_STRING)
+            g_hash_table_add(names, name->data);
+    }
+    return names;
+}
+
+/* "METADATA name (entry value entry value)": NIL is no value. */
+static void read_metadata(const ImapCommand *command, ObservedFolder *folder)
+{
+    for (guint i = 0; i < command->replies->len; i++) {
+        const ImapReply *reply = g_ptr_array_index(command->replies, i);
+        const ImapValue *list;
+
+        if (!is_reply(reply, "METADATA", 3))
+            continue;
+        list = g_ptr_array_index(reply->values, 2);
+        for (guint v = 0; list->kind == IMAP_LIST && v + 1 < list->items->len; v += 2) {
+            const ImapValue *name = g_ptr_array_index(list->items, v);
+            const ImapValue *value = g_ptr_array_index(list->items, v + 1);
+
+            if (name->data != NULL && value->data != NULL && value->kind != IMAP_NIL)
+                g_hash_table_insert(folder->metadata, g_strdup(name->data), g_strdup(value->data));
+        }
+    }
+}
+
+bool observe_folders_answers(const char *uri, const Namespace *names, GPtrArray *commands, GPtrArray *folders,
+                             Observed *observed, GError **error)
+{
+    const ImapCommand *subscriptions = g_ptr_array_index(commands, 0);
+    g_autoptr(GHashTable) subscribed = read_subscriptions(subscriptions);
+
+    if (subscriptions->status != IMAP_OK) {
+        imap_set_refusal(error, uri, "read the subscriptions", subscriptions);
+        return false;
+    }
+    for (guint i = 0; i < folders->len; i++) {
+        const ImapCommand *command = g_ptr_array_index(commands, i + 1);
+        const Folder *folder = g_ptr_array_index(folders, i);
+        g_autofree char *wire = namespace_folder(names, folder->name);
+        ObservedFolder *seen;
+        bool exists;
+
+        if (!read_existence(uri, command, &exists, error))
+            return false;
+        if (!exists)
+            continue;
+        seen = observed_folder_new();
+        seen->exists = true;
+        seen->subscribed = g_hash_table_contains(subscribed, wire);
+        read_metadata(command, seen);
+        g_hash_table_insert(observed->folders, g_strdup(folder->name), seen);
+    }
+    observed->folders_known = true;
+    return true;
+}

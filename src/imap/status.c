@@ -1,0 +1,35 @@
+#include "imap/status.h"
+
+#include "model/fault.h"
+
+#include <string.h>
+
+static bool says(const ImapCommand *command, const char *code, const char *text)
+{
+    return command->status == IMAP_NO
+        && ((command->code != NULL && g_ascii_strcasecmp(command->code, code) == 0)
+            || (command->text != NULL && g_ascii_strcasecmp(command->text, text) == 0));
+}
+
+bool imap_says_absent(const ImapCommand *command)
+{
+    return says(command, "NONEXISTENT", "Mailbox does not exist");
+}
+
+bool imap_says_no_quota(const ImapCommand *command)
+{
+    return says(command, "NONEXISTENT", "Quota root does not exist");
+}
+
+bool imap_says_exists(const ImapCommand *command)
+{
+    return says(command, "ALREADYEXISTS", "Mailbox already exists");
+}
+
+void imap_set_refusal(GError **error, const char *uri, const char *operation, const ImapCommand *command)
+{
+    g_autofree char *line = fault_show(command->line->str, command->line->len);
+
+    g_set_error(error, FAULT, FAULT_PARK, "%s: %s: the server answers %s \"%s\" to %s", uri, operation,
+                command->status == IMAP_BAD ? "BAD" : "NO", command->text != NULL ? command->text : "", line);
+}
