@@ -3,13 +3,13 @@
  * All mistakes are reported in one run, each with file, line and column. */
 #pragma once
 
+#include "daemon/log.h"
 #include "directory/directory.h"
 #include "imap/session.h"
 #include "policy/settings.h"
 
 #include <glib.h>
 
-typedef enum { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG } LogLevel;
 
 typedef struct {
     char *state_file;

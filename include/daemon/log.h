@@ -3,9 +3,9 @@
  * An error is logged once, where it stops travelling. */
 #pragma once
 
-#include "daemon/config.h"
-
 #include <glib.h>
+
+typedef enum { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG } LogLevel;
 
 /* Installs the writer: journald with fields when standard error is its stream, else one line a message
  * "kolabd: warning: ...". Messages below `level` are dropped. Once, before threads start; may be called again to change

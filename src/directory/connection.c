@@ -160,10 +160,21 @@ static bool bind_simple(Connection *connection, GError **error)
     return false;
 }
 
+/* With no operation under way nothing may arrive: what does is the server's good-bye (idle time-out, restart). */
+static bool is_stale(const Connection *connection)
+{
+    int fd = -1;
+
+    ldap_get_option(connection->ldap, LDAP_OPT_DESC, &fd);
+    return fd < 0 || wait_for(connection->stop, fd, POLLIN, g_get_monotonic_time(), false) == WAIT_READY;
+}
+
 bool connection_open(Connection *connection, GError **error)
 {
     int result;
 
+    if (connection->ldap != NULL && is_stale(connection))
+        connection_close(connection);
     if (connection->ldap != NULL)
         return true;
     if (!check_ca_file(connection, error))

@@ -1,0 +1,15 @@
+/* provision.h - what happens to one change: read, decide, observe, plan, apply, record. */
+#pragma once
+
+#include "daemon/shared.h"
+#include "directory/directory.h"
+#include "imap/mailstore.h"
+#include "state/queue.h"
+
+#include <glib.h>
+
+/* Brings one entry and its mailbox into the state that the directory asks for, and ends the change in the queue. Safe to
+ * repeat at any point. On failure the change is still leased, and the steps that took effect are in `journal`
+ * (of JournalRow*). All faults. */
+bool provision_change(Shared *shared, Directory *directory, Mailstore *mailstore, const Change *change,
+                      GPtrArray *journal, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,0 +1,47 @@
+/* shared.h - what the threads of a process share. Everything in it outlives them. */
+#pragma once
+
+#include "daemon/config.h"
+#include "daemon/progress.h"
+#include "state/state.h"
+#include "wait/wait.h"
+
+#include <glib.h>
+
+/* What the command line asks for. */
+typedef struct {
+    bool sync;     /* one shot: bring everything in order, then end */
+    bool dry_run;  /* print plans instead of applying them */
+    bool json;     /* print them as JSON, one object a line */
+    bool resync;   /* look at every entry and verify the IMAP side */
+    char *domain;  /* only this domain; NULL: all */
+    char *entry;   /* only this entry, by DN or address; NULL: all */
+} RunOptions;
+
+typedef struct {
+    const Config *config;
+    const RunOptions *options;
+    State *state;
+    Stop *stop;
+    GMainLoop *loop;
+    Progress progress;
+    GMutex decide_lock;   /* policy decisions that need new addresses are made one at a time */
+    GMutex output_lock;   /* plans are printed whole */
+    gint sweeping;        /* atomic: a sweep may still add changes */
+    gint connected;       /* atomic: both servers have accepted us since the start */
+    gint outage;          /* atomic: an outage has been logged and not yet its end */
+    GMutex fatal_lock;
+    GError *fatal;        /* why the process must end with an error; the first reason counts */
+} Shared;
+
+void shared_init(Shared *shared, const Config *config, const RunOptions *options, State *state, Stop *stop);
+void shared_clear(Shared *shared);
+
+/* Notes why the process must end and asks it to. Takes `fatal`. */
+void shared_fail(Shared *shared, GError *fatal);
+
+/* A server cannot be reached, or refuses us. Logs it once for all threads, and pauses (idle) before attempt + 1.
+ * FAULT_STOP before the first success, and the last attempt of a one-shot run, end the process. Takes `fault`. */
+void shared_outage(Shared *shared, guint attempt, GError *fault);
+/* The servers are there: logs the end of an outage once. */
+void shared_recovered(Shared *shared);

@@ -1,0 +1,24 @@
+/* sweeper.h - complete reads of the domains, and the set difference against the state. */
+#pragma once
+
+#include "daemon/shared.h"
+
+#include <glib.h>
+
+/* When sweeps are due: asked for by a watch that was opened again, and by the clock. Thread-safe. */
+typedef struct Sweeper Sweeper;
+
+Sweeper *sweeper_new(Shared *shared);
+void sweeper_free(Sweeper *sweeper);
+
+/* Asks for a sweep of a domain as soon as possible. */
+void sweeper_request(Sweeper *sweeper, const char *domain);
+/* Wakes the thread, so that it sees that the daemon stops. */
+void sweeper_wake(Sweeper *sweeper);
+
+/* The daemon's sweep thread: waits for requests and for sweep_interval. */
+gpointer sweeper_run(gpointer sweeper);
+
+/* The one-shot run's sweep thread: each domain once (or the one entry that was asked for), then clears
+ * shared->sweeping. A sweep that stays incomplete ends the process with an error. */
+gpointer sweeper_run_once(gpointer sweeper);

@@ -1,0 +1,268 @@
+#include "daemon/provision.h"
+
+#include "apply/apply.h"
+#include "daemon/log.h"
+#include "model/fault.h"
+#include "plan/print.h"
+#include "policy/decide.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* One change on its way; what a stage finds out is the next one's input. */
+typedef struct {
+    Shared *shared;
+    Directory *directory;
+    Mailstore *mailstore;
+    const Change *change;
+    const DomainSettings *domain;
+    GPtrArray *journal;
+    bool deciding; /* we hold decide_lock */
+    Record *record; /* what is known; NULL: nothing */
+    Entry *entry;   /* NULL: not below the base */
+    Account *account;
+    Observed *observed;
+    Plan *plan;
+} Job;
+
+static void job_clear(Job *job)
+{
+    g_clear_pointer(&job->record, record_free);
+    g_clear_pointer(&job->entry, entry_free);
+    g_clear_pointer(&job->account, account_free);
+    g_clear_pointer(&job->observed, observed_free);
+    g_clear_pointer(&job->plan, plan_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Job, job_clear)
+
+static bool read_entry(Job *job, GError **error)
+{
+    job->domain = config_find_domain(job->shared->config, job->change->domain);
+    if (job->domain == NULL) {
+        g_set_error(error, FAULT, FAULT_PARK, "the configuration has no domain \"%s\" any more", job->change->domain);
+        return false;
+    }
+    return directory_read_entry(job->directory, job->domain, job->change->unique_id, &job->entry, error)
+        && state_find_record(job->shared->state, job->change->domain, job->change->unique_id, &job->record, error);
+}
+
+/* The state is asked first: an address leaves it only after the directory has it. */
+static bool addresses_taken(GPtrArray *addresses, GHashTable *taken, gpointer user_data, GError **error)
+{
+    Job *job = user_data;
+
+    if (!job->deciding)
+        g_mutex_lock(&job->shared->decide_lock);
+    job->deciding = true;
+    return state_find_reserved(job->shared->state, job->domain->name, job->change->unique_id, addresses, taken, error)
+        && directory_find_addresses(job->directory, job->domain, job->change->unique_id, addresses, taken, error);
+}
+
+/* New addresses are reserved before another decision is made. */
+static bool decide(Job *job, GError **error)
+{
+    bool decided = policy_decide(job->domain, job->entry, addresses_taken, job, &job->account, error);
+
+    if (job->deciding) {
+        decided = decided
+               && state_reserve(job->shared->state, job->domain->name, job->change->unique_id, job->account->primary,
+                                job->account->aliases, error);
+        g_mutex_unlock(&job->shared->decide_lock);
+        job->deciding = false;
+    }
+    return decided;
+}
+
+/* No two entries share a mailbox, whatever their addresses say. */
+static bool check_owner(Job *job, GError **error)
+{
+    g_autofree char *domain = NULL;
+    g_autofree char *unique_id = NULL;
+
+    if (job->account->mailbox == NULL)
+        return true;
+    if (!state_find_owner(job->shared->state, job->account->mailbox, &domain, &unique_id, error))
+        return false;
+    if (unique_id == NULL || strcmp(unique_id, job->change->unique_id) == 0)
+        return true;
+    g_set_error(error, FAULT, FAULT_PARK,
+                "mailbox %s belongs to the entry with unique id %s (domain %s); give this entry another %s, or remove the other "
+                "entry's mailbox", job->account->mailbox, unique_id, domain, job->domain->result_attribute);
+    return false;
+}
+
+static const char *recorded_mailbox(const Job *job)
+{
+    return job->record != NULL ? job->record->mailbox : NULL;
+}
+
+/* Without a reason to doubt it, what we recorded is what there is. */
+static Observed *observe_record(const Job *job)
+{
+    Observed *observed = observed_new();
+
+    observed->mailbox_exists = true;
+    observed->quota_known = true;
+    observed->quota_kib = MAX(job->record->quota_kib, QUOTA_UNLIMITED);
+    return observed;
+}
+
+static bool observe(Job *job, GError **error)
+{
+    const char *recorded = recorded_mailbox(job);
+    bool same = g_strcmp0(recorded, job->account->mailbox) == 0;
+
+    if (job->account->mailbox == NULL) {
+        job->observed = observed_new();
+        return true;
+    }
+    if (same && !job->change->verify) {
+        job->observed = observe_record(job);
+        return true;
+    }
+    return mailstore_observe(job->mailstore, job->account, same ? NULL : recorded, recorded == NULL || job->change->verify,
+                             &job->observed, error);
+}
+
+static bool make_plan(Job *job, GError **error)
+{
+    g_autoptr(GPtrArray) folders = g_ptr_array_new();
+    PlanHistory history = {.quota_kib = QUOTA_ANY, .enforce_folders = job->domain->enforce_folders};
+
+    if (job->record != NULL) {
+        history.mailbox = job->record->mailbox;
+        history.quota_kib = job->record->quota_kib;
+        g_ptr_array_extend(folders, job->record->folders, NULL, NULL);
+        g_ptr_array_add(folders, NULL);
+        history.folders = (const char *const *)folders->pdata;
+    }
+    return plan_make(job->entry, job->account, job->observed, &history, &job->plan, error);
+}
+
+static void print_plan(Job *job)
+{
+    g_autofree char *text = job->shared->options->json ? plan_print_json(job->plan, job->domain->name)
+                                                       : plan_print_text(job->plan, job->domain->name);
+
+    g_mutex_lock(&job->shared->output_lock);
+    fputs(text, stdout);
+    if (job->shared->options->json)
+        fputc('\n', stdout);
+    g_mutex_unlock(&job->shared->output_lock);
+}
+
+static bool carry_out(Job *job, GError **error)
+{
+    guint steps = job->plan->steps->len;
+
+    if (steps == 0)
+        return true;
+    g_atomic_int_inc(&job->shared->progress.changed);
+    if (job->shared->options->dry_run) {
+        print_plan(job);
+        return true;
+    }
+    if (!apply_plan(job->plan, job->account->login, job->directory, job->mailstore, job->journal, error))
+        return false;
+    log_entry(G_LOG_LEVEL_INFO, job->domain->name, job->plan->dn, "in order after %u step%s%s%s", steps,
+              steps == 1 ? "" : "s", job->account->mailbox != NULL ? ", mailbox " : "",
+              job->account->mailbox != NULL ? job->account->mailbox : "");
+    return true;
+}
+
+static bool knows_folder(const Job *job, const char *folder)
+{
+    return job->record != NULL && g_ptr_array_find_with_equal_func(job->record->folders, folder, g_str_equal, NULL);
+}
+
+static bool creates_folder(const Plan *plan, const char *folder)
+{
+    for (guint i = 0; i < plan->steps->len; i++) {
+        const Step *step = g_ptr_array_index(plan->steps, i);
+
+        if (step->kind == STEP_CREATE_FOLDER && strcmp(step->folder, folder) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Folders that are there, or were: what is gone later, its owner removed. */
+static void remember_folders(const Job *job, Record *record)
+{
+    for (guint i = 0; i < job->account->folders->len; i++) {
+        const char *name = ((const Folder *)g_ptr_array_index(job->account->folders, i))->name;
+
+        if (knows_folder(job, name) || creates_folder(job->plan, name) || g_hash_table_contains(job->observed->folders, name))
+            g_ptr_array_add(record->folders, g_strdup(name));
+    }
+}
+
+static Record *make_record(const Job *job, const char *fingerprint)
+{
+    const Account *account = job->account;
+    Record *record = record_new(job->domain->name, job->change->unique_id);
+
+    record->kind = g_strdup(entry_kind_name(entry_kind(job->entry)));
+    record->dn = g_strdup(entry_dn(job->entry));
+    record->modify_timestamp = g_strdup(entry_modify_timestamp(job->entry));
+    record->result_attribute = g_strdup(account->result_value);
+    record->mailbox = g_strdup(account->mailbox != NULL ? account->mailbox : recorded_mailbox(job));
+    record->mail_host = g_strdup(account->mailbox != NULL ? job->domain->mail_host : NULL);
+    record->quota_kib = account->quota_kib;
+    record->fingerprint = g_strdup(fingerprint);
+    record->primary = g_strdup(account->primary);
+    g_ptr_array_extend(record->aliases, account->aliases, (GCopyFunc)(void (*)(void))g_strdup, NULL);
+    remember_folders(job, record);
+    return record;
+}
+
+/* The fingerprint is of the entry as it will come back with the notice of our own write. */
+static bool remember(Job *job, GError **error)
+{
+    g_autoptr(Entry) expected = plan_expected_entry(job->plan, job->entry);
+    g_autofree char *fingerprint = entry_fingerprint(expected, job->domain->digest);
+    g_autoptr(Record) record = make_record(job, fingerprint);
+
+    return queue_finish(job->shared->state, job->change, record, job->journal, error);
+}
+
+static bool is_in_order(const Job *job)
+{
+    g_autofree char *fingerprint = entry_fingerprint(job->entry, job->domain->digest);
+
+    return !job->change->verify && job->record != NULL && !job->record->departed
+        && g_strcmp0(job->record->fingerprint, fingerprint) == 0;
+}
+
+/* The entry left: deleted, moved out of the base, or no longer of a kind we serve. "Not found" counts only while the base
+ * itself can be read. */
+static bool settle_departed(Job *job, GError **error)
+{
+    if (job->record == NULL || job->record->departed)
+        return queue_finish(job->shared->state, job->change, NULL, job->journal, error);
+    if (!directory_check_base(job->directory, job->domain, error))
+        return false;
+    job->record->departed = true;
+    log_entry(G_LOG_LEVEL_MESSAGE, job->domain->name, job->record->dn, "left the directory; its mailbox %s is kept",
+              job->record->mailbox != NULL ? job->record->mailbox : "(none)");
+    return queue_finish(job->shared->state, job->change, job->record, job->journal, error);
+}
+
+bool provision_change(Shared *shared, Directory *directory, Mailstore *mailstore, const Change *change, GPtrArray *journal,
+                      GError **error)
+{
+    g_auto(Job) job = {.shared = shared, .directory = directory, .mailstore = mailstore, .change = change, .journal = journal};
+
+    if (!read_entry(&job, error))
+        return false;
+    if (job.entry == NULL || entry_kind(job.entry) == KIND_NONE)
+        return settle_departed(&job, error);
+    if (is_in_order(&job))
+        return queue_finish(shared->state, change, NULL, journal, error);
+    return decide(&job, error)
+        && check_owner(&job, error)
+        && observe(&job, error)
+        && make_plan(&job, error)
+        && carry_out(&job, error)
+        && remember(&job, error);
+}

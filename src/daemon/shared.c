@@ -1,0 +1,66 @@
+#include "daemon/shared.h"
+
+#include "daemon/log.h"
+#include "model/fault.h"
+
+/* A one-shot run does not wait for a server for ever; the next run of the timer will. */
+enum { ONE_SHOT_ATTEMPTS = 3 };
+/* A server that is back should not be left alone for long. */
+#define OUTAGE_PAUSE_LONGEST_US (30 * (gint64)G_USEC_PER_SEC)
+
+void shared_init(Shared *shared, const Config *config, const RunOptions *options, State *state, Stop *stop)
+{
+    *shared = (Shared){.config = config, .options = options, .state = state, .stop = stop};
+    shared->loop = g_main_loop_new(NULL, FALSE);
+    progress_init(&shared->progress, options->sync && !options->dry_run);
+    g_mutex_init(&shared->decide_lock);
+    g_mutex_init(&shared->output_lock);
+    g_mutex_init(&shared->fatal_lock);
+}
+
+void shared_clear(Shared *shared)
+{
+    g_main_loop_unref(shared->loop);
+    g_mutex_clear(&shared->decide_lock);
+    g_mutex_clear(&shared->output_lock);
+    g_mutex_clear(&shared->fatal_lock);
+    g_clear_error(&shared->fatal);
+}
+
+void shared_fail(Shared *shared, GError *fatal)
+{
+    g_mutex_lock(&shared->fatal_lock);
+    if (shared->fatal == NULL)
+        shared->fatal = fatal;
+    else
+        g_error_free(fatal);
+    g_mutex_unlock(&shared->fatal_lock);
+    stop_now(shared->stop);
+    g_main_loop_quit(shared->loop);
+}
+
+void shared_outage(Shared *shared, guint attempt, GError *fault)
+{
+    bool hopeless = fault_of(fault) == FAULT_STOP && !g_atomic_int_get(&shared->connected);
+    gint64 pause_us = MIN(wait_backoff_us(attempt), OUTAGE_PAUSE_LONGEST_US);
+
+    if (stop_asked(shared->stop)) {
+        g_error_free(fault);
+        return;
+    }
+    if (hopeless || (shared->options->sync && attempt >= ONE_SHOT_ATTEMPTS)) {
+        shared_fail(shared, fault);
+        return;
+    }
+    if (g_atomic_int_compare_and_exchange(&shared->outage, 0, 1))
+        log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "%s; changes wait, trying again", fault->message);
+    g_error_free(fault);
+    wait_for(shared->stop, -1, 0, g_get_monotonic_time() + pause_us, true);
+}
+
+void shared_recovered(Shared *shared)
+{
+    g_atomic_int_set(&shared->connected, 1);
+    if (g_atomic_int_compare_and_exchange(&shared->outage, 1, 0))
+        log_entry(G_LOG_LEVEL_INFO, NULL, NULL, "the servers can be reached again");
+}

@@ -1,0 +1,136 @@
+#include "daemon/worker.h"
+
+#include "daemon/log.h"
+#include "daemon/provision.h"
+#include "model/fault.h"
+#include "state/queue.h"
+
+/* A one-shot run tries an entry this often before it leaves it to the next run. */
+enum { ONE_SHOT_ENTRY_ATTEMPTS = 3 };
+/* A bound of the idle wait, which ends when there is something to do. */
+#define IDLE_US (60 * (gint64)G_USEC_PER_SEC)
+
+typedef struct {
+    Shared *shared;
+    Directory *directory;
+    Mailstore *mailstore;
+    guint outage_attempts;
+} Worker;
+
+/* Both connections stand, or a pause was made. */
+static bool connect_servers(Worker *worker)
+{
+    g_autoptr(GError) fault = NULL;
+
+    if (directory_connect(worker->directory, &fault) && mailstore_connect(worker->mailstore, &fault)) {
+        worker->outage_attempts = 0;
+        shared_recovered(worker->shared);
+        return true;
+    }
+    shared_outage(worker->shared, ++worker->outage_attempts, g_steal_pointer(&fault));
+    return false;
+}
+
+static void set_aside(Worker *worker, const Change *change, GPtrArray *journal, GError *fault)
+{
+    Shared *shared = worker->shared;
+    g_autoptr(GError) problem = NULL;
+
+    /* Not the entry's fault: a server refuses us, or the state file is gone, which the next turn will show. */
+    if (fault_of(fault) == FAULT_STOP) {
+        queue_return(shared->state, change);
+        shared_outage(shared, ++worker->outage_attempts, fault);
+        return;
+    }
+    g_atomic_int_inc(&shared->progress.failed);
+    log_entry(G_LOG_LEVEL_WARNING, change->domain, NULL, "entry %s: %s (%s)", change->unique_id, fault->message,
+              fault_of(fault) == FAULT_PARK ? "set aside until the entry changes or an operator retries it"
+                                            : "will be tried again");
+    if (!queue_fail(shared->state, change, fault_of(fault), fault->message, journal, &problem))
+        shared_fail(shared, g_steal_pointer(&problem));
+    g_error_free(fault);
+}
+
+/* Tries a change; NULL when it came to its end, else the fault (owned by the caller). */
+static GError *try_change(Worker *worker, const Change *change, GPtrArray *journal)
+{
+    GError *fault = NULL;
+
+    for (guint attempt = 1;; attempt++) {
+        if (provision_change(worker->shared, worker->directory, worker->mailstore, change, journal, &fault))
+            return NULL;
+        if (fault_of(fault) != FAULT_RETRY || !worker->shared->options->sync || attempt == ONE_SHOT_ENTRY_ATTEMPTS)
+            return fault;
+        if (wait_for(worker->shared->stop, -1, 0, g_get_monotonic_time() + wait_backoff_us(attempt), true) == WAIT_STOPPED)
+            return fault;
+        g_clear_error(&fault);
+    }
+}
+
+static void handle_change(Worker *worker, const Change *change)
+{
+    g_autoptr(GPtrArray) journal = g_ptr_array_new_with_free_func((GDestroyNotify)journal_row_free);
+    GError *fault = try_change(worker, change, journal);
+
+    if (fault != NULL && fault_of(fault) == FAULT_RETRY && stop_asked(worker->shared->stop)) {
+        queue_return(worker->shared->state, change);
+        g_error_free(fault);
+        return;
+    }
+    if (fault != NULL)
+        set_aside(worker, change, journal, fault);
+    g_atomic_int_inc(&worker->shared->progress.done);
+}
+
+/* Nothing waits, nobody works, and no sweep can add anything. */
+static bool is_drained(Shared *shared)
+{
+    bool sweeping = g_atomic_int_get(&shared->sweeping) != 0;
+    g_autoptr(GError) fault = NULL;
+    QueueCounts counts;
+
+    if (!queue_count(shared->state, &counts, &fault)) {
+        shared_fail(shared, g_steal_pointer(&fault));
+        return true;
+    }
+    return !sweeping && counts.due == 0 && counts.leased == 0;
+}
+
+/* One turn; false when the thread should end. */
+static bool work(Worker *worker)
+{
+    Shared *shared = worker->shared;
+    g_autoptr(Change) change = NULL;
+    g_autoptr(GError) fault = NULL;
+
+    if (!connect_servers(worker))
+        return true;
+    if (!queue_lease(shared->state, &change, &fault)) {
+        shared_fail(shared, g_steal_pointer(&fault));
+        return false;
+    }
+    if (change != NULL) {
+        handle_change(worker, change);
+        return true;
+    }
+    if (shared->options->sync && is_drained(shared)) {
+        queue_wake(shared->state);
+        return false;
+    }
+    queue_wait(shared->state, shared->stop, g_get_monotonic_time() + IDLE_US);
+    return true;
+}
+
+gpointer worker_run(gpointer data)
+{
+    Shared *shared = data;
+    Worker worker = {.shared = shared};
+
+    worker.directory = directory_new(shared->config->directory, shared->stop);
+    worker.mailstore = mailstore_new(shared->config->imap, shared->stop);
+    while (!stop_asked(shared->stop) && work(&worker))
+        continue;
+    mailstore_free(worker.mailstore);
+    directory_free(worker.directory);
+    return NULL;
+}
