@@ -40,6 +40,8 @@ typedef struct {
     char *digest; /* of all of the above but folders: part of each entry's fingerprint */
 } DomainSettings;
 
+/* The Kolab defaults for a domain; no folders. Its lists own their elements. The caller changes what it likes, then
+ * calls domain_settings_seal. */
 DomainSettings *domain_settings_new(const char *name);
 DomainSettings *domain_settings_ref(DomainSettings *settings);
 void domain_settings_unref(DomainSettings *settings);
@@ -50,3 +52,6 @@ void domain_settings_seal(DomainSettings *settings);
 
 /* The attributes the policy reads, for a search: NULL-terminated, owned by the caller (g_strfreev). */
 char **domain_settings_attributes(const DomainSettings *settings);
+
+/* The attribute behind a name in a template: "sn" for "surname", NULL for "domain" and "standard_domain", else itself. */
+const char *domain_settings_attribute_of(const char *name);
