@@ -1,0 +1,155 @@
+#include "policy/decide.h"
+
+#include "model/fault.h"
+#include "model/mailbox_name.h"
+
+#include <string.h>
+
+static bool refuse(const char *attribute, const char *value, const char *rule, GError **error)
+{
+    g_autofree char *shown = fault_show(value, strlen(value));
+
+    g_set_error(error, FAULT, FAULT_PARK, "attribute \"%s\" has the value %s: %s; correct the entry", attribute, shown,
+                rule);
+    return false;
+}
+
+static AttributeValues *add_attribute(Account *account, const char *name)
+{
+    AttributeValues *attribute = attribute_values_new(name);
+
+    g_ptr_array_add(account->attributes, attribute);
+    return attribute;
+}
+
+static void add_single(Account *account, const char *name, const char *value)
+{
+    g_ptr_array_add(add_attribute(account, name)->values, g_strdup(value));
+}
+
+static bool decide_addresses(const DomainSettings *settings, const Entry *entry, AddressesTaken addresses_taken,
+                             gpointer user_data, Account *account, GError **error)
+{
+    g_autoptr(Recipient) recipient = NULL;
+    AttributeValues *aliases;
+
+    if (!recipient_decide(settings, entry, addresses_taken, user_data, &recipient, error))
+        return false;
+    account->primary = g_strdup(recipient->primary);
+    for (guint i = 0; i < recipient->aliases->len; i++)
+        g_ptr_array_add(account->aliases, g_strdup(g_ptr_array_index(recipient->aliases, i)));
+    if (settings->read_only || settings->policy_mode == POLICY_NEVER)
+        return true;
+    if (account->primary != NULL)
+        add_single(account, settings->mail_attribute, account->primary);
+    aliases = add_attribute(account, settings->alias_attribute);
+    for (guint i = 0; i < account->aliases->len; i++)
+        g_ptr_array_add(aliases->values, g_strdup(g_ptr_array_index(account->aliases, i)));
+    return true;
+}
+
+/* The value of the result attribute as it will be once the addresses are written. It names the mailbox, so of two values
+ * none is taken by a rule: the other may be the mailbox that exists. */
+static bool decide_result_value(const DomainSettings *settings, const Entry *entry, Account *account, GError **error)
+{
+    g_autoptr(GPtrArray) values = NULL;
+    g_autofree char *first = NULL;
+    g_autofree char *second = NULL;
+
+    if (g_ascii_strcasecmp(settings->result_attribute, settings->mail_attribute) == 0) {
+        account->result_value = g_strdup(account->primary);
+        return true;
+    }
+    if (!entry_get_values(entry, settings->result_attribute, &values, error))
+        return false;
+    if (values->len == 1)
+        account->result_value = g_strdup(g_ptr_array_index(values, 0));
+    if (values->len <= 1)
+        return true;
+    first = fault_show(g_ptr_array_index(values, 0), strlen(g_ptr_array_index(values, 0)));
+    second = fault_show(g_ptr_array_index(values, 1), strlen(g_ptr_array_index(values, 1)));
+    g_set_error(error, FAULT, FAULT_PARK,
+                "attribute \"%s\" has %u values (%s, %s%s): it names the mailbox, so it may have one; correct the entry",
+                settings->result_attribute, values->len, first, second, values->len > 2 ? ", ..." : "");
+    return false;
+}
+
+/* *quota_kib stays as it is when the attribute has no opinion: absent, or 0. */
+static bool read_quota(const DomainSettings *settings, const Entry *entry, gint64 *quota_kib, GError **error)
+{
+    g_autofree char *value = NULL;
+    gint64 kib;
+
+    if (!entry_get_value(entry, settings->quota_attribute, &value, error))
+        return false;
+    if (value == NULL)
+        return true;
+    if (!g_ascii_string_to_signed(value, 10, G_MININT64, G_MAXINT64, &kib, NULL))
+        return refuse(settings->quota_attribute, value, "a quota is a number of KiB, or -1 for no limit", error);
+    if (kib < QUOTA_UNLIMITED)
+        return refuse(settings->quota_attribute, value, "below 0 a quota can only be -1, for no limit", error);
+    if (kib > QUOTA_MAX_KIB)
+        return refuse(settings->quota_attribute, value,
+                      "Cyrus 3.6 dies of a quota above 2147483647 KiB; -1 is no limit", error);
+    if (kib != 0)
+        *quota_kib = kib;
+    return true;
+}
+
+/* The default is written back, so that the directory says what is in force. */
+static bool decide_quota(const DomainSettings *settings, const Entry *entry, Account *account, GError **error)
+{
+    g_autofree char *text = NULL;
+
+    if (!read_quota(settings, entry, &account->quota_kib, error))
+        return false;
+    if (account->quota_kib != QUOTA_ANY || settings->default_quota_kib == QUOTA_ANY)
+        return true;
+    account->quota_kib = settings->default_quota_kib;
+    if (settings->read_only)
+        return true;
+    text = g_strdup_printf("%" G_GINT64_FORMAT, account->quota_kib);
+    add_single(account, settings->quota_attribute, text);
+    return true;
+}
+
+/* A host's name has no case: another spelling of the right one stays. */
+static bool decide_mail_host(const DomainSettings *settings, const Entry *entry, Account *account, GError **error)
+{
+    g_autoptr(GPtrArray) values = NULL;
+    const char *host = settings->mail_host;
+
+    if (host == NULL || settings->read_only)
+        return true;
+    if (!entry_get_values(entry, settings->mail_host_attribute, &values, error))
+        return false;
+    for (guint i = 0; i < values->len; i++)
+        if (g_ascii_strcasecmp(g_ptr_array_index(values, i), host) == 0)
+            host = g_ptr_array_index(values, i);
+    add_single(account, settings->mail_host_attribute, host);
+    return true;
+}
+
+static bool decide_mailbox(const DomainSettings *settings, const Entry *entry, Account *account, GError **error)
+{
+    if (!mailbox_name_of_user(settings->result_attribute, account->result_value, settings->name, &account->mailbox, error))
+        return false;
+    account->login = mailbox_name_login(account->mailbox);
+    g_ptr_array_unref(account->folders);
+    account->folders = g_ptr_array_ref(settings->folders);
+    return decide_quota(settings, entry, account, error) && decide_mail_host(settings, entry, account, error);
+}
+
+bool policy_decide(const DomainSettings *settings, const Entry *entry, AddressesTaken addresses_taken,
+                   gpointer user_data, Account **account, GError **error)
+{
+    g_autoptr(Account) decided = account_new();
+
+    if (!decide_addresses(settings, entry, addresses_taken, user_data, decided, error) ||
+        !decide_result_value(settings, entry, decided, error))
+        return false;
+    if (decided->result_value != NULL && !decide_mailbox(settings, entry, decided, error))
+        return false;
+    *account = g_steal_pointer(&decided);
+    return true;
+}
