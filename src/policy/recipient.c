@@ -376,7 +376,7 @@ static Recipient *make_recipient(const Existing *existing, const GPtrArray *wish
 bool recipient_decide(const DomainSettings *settings, const Entry *entry, AddressesTaken addresses_taken,
                       gpointer user_data, Recipient **recipient, GError **error)
 {
-    g_auto(Existing) existing = {NULL};
+    g_auto(Existing) existing = {.primary = NULL};
     g_auto(Oracle) oracle = {.addresses_taken = addresses_taken,
                              .user_data = user_data,
                              .taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL)};

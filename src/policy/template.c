@@ -46,7 +46,9 @@ void template_free(Template *template)
 
 static bool refuse(const Cursor *cursor, const char *problem, GError **error)
 {
-    g_set_error(error, FAULT, FAULT_STOP, "template \"%s\", column %ld: %s", cursor->text,
+    g_autofree char *shown = fault_show(cursor->text, strlen(cursor->text));
+
+    g_set_error(error, FAULT, FAULT_STOP, "template %s, column %ld: %s", shown,
                 g_utf8_pointer_to_offset(cursor->text, cursor->at) + 1, problem);
     return false;
 }
