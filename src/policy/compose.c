@@ -40,8 +40,7 @@ static bool refuse(const Entry *entry, const char *attribute, const char *rule, 
     return false;
 }
 
-/* RFC 5322, 3.2.3: atext and the dot, as far as a mailbox's name can have it. The other specials that Cyrus would take
- * ("," and ":") need quotes in an address. */
+/* RFC 5322, 3.2.3: atext and the dot, as far as a mailbox's name can have it. */
 static bool is_allowed(char c)
 {
     return (g_ascii_isalnum(c) || strchr("!#$%&'*+-/=?^_`{|}~.", c) != NULL) && mailbox_name_takes(c);

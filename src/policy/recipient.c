@@ -26,6 +26,7 @@ typedef struct {
 typedef struct {
     AddressesTaken addresses_taken;
     gpointer user_data;
+    GHashTable *asked; /* of char*: all questions so far, owned here */
     GHashTable *taken; /* of char*: all answers so far */
 } Oracle;
 
@@ -40,6 +41,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Existing, existing_clear)
 
 static void oracle_clear(Oracle *oracle)
 {
+    g_hash_table_unref(oracle->asked);
     g_hash_table_unref(oracle->taken);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Oracle, oracle_clear)
@@ -211,6 +213,17 @@ static bool collect_wishes(const DomainSettings *settings, const Entry *entry, c
 
 /* --- settling clashes */
 
+/* Takes `address`; a second wish may come to the same one. */
+static void add_question(Oracle *oracle, GPtrArray *questions, char *address)
+{
+    if (g_hash_table_contains(oracle->asked, address)) {
+        g_free(address);
+        return;
+    }
+    g_hash_table_add(oracle->asked, address);
+    g_ptr_array_add(questions, address);
+}
+
 static bool ask(Oracle *oracle, GPtrArray *addresses, GError **error)
 {
     return addresses->len == 0 || oracle->addresses_taken(addresses, oracle->taken, oracle->user_data, error);
@@ -259,7 +272,7 @@ static bool settle_plain(const Existing *existing, GPtrArray *wishes, Oracle *or
         const Wish *wish = g_ptr_array_index(wishes, i);
 
         if (!g_hash_table_contains(existing->own, wish->plain))
-            g_ptr_array_add(questions, wish->plain);
+            add_question(oracle, questions, g_strdup(wish->plain));
     }
     if (!ask(oracle, questions, error))
         return false;
@@ -289,7 +302,7 @@ static void settle_number(Wish *wish, const Oracle *oracle, int from, int to)
 /* Settles what it can with the numbers from..to. One question for all wishes. */
 static bool settle_numbers(GPtrArray *wishes, Oracle *oracle, int from, int to, GError **error)
 {
-    g_autoptr(GPtrArray) questions = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) questions = g_ptr_array_new();
 
     for (guint i = 0; i < wishes->len; i++) {
         const Wish *wish = g_ptr_array_index(wishes, i);
@@ -299,7 +312,7 @@ static bool settle_numbers(GPtrArray *wishes, Oracle *oracle, int from, int to, 
 
             if (address == NULL)
                 break;
-            g_ptr_array_add(questions, address);
+            add_question(oracle, questions, address);
         }
     }
     if (!ask(oracle, questions, error))
@@ -379,6 +392,7 @@ bool recipient_decide(const DomainSettings *settings, const Entry *entry, Addres
     g_auto(Existing) existing = {.primary = NULL};
     g_auto(Oracle) oracle = {.addresses_taken = addresses_taken,
                              .user_data = user_data,
+                             .asked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
                              .taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL)};
     g_autoptr(GPtrArray) wishes = g_ptr_array_new_with_free_func((GDestroyNotify)wish_free);
     bool applies = settings->policy_mode != POLICY_NEVER && !settings->read_only;

@@ -61,14 +61,14 @@ static bool skip(Cursor *cursor, char c)
     return true;
 }
 
-/* The name of an attribute (RFC 4512, 1.4: keystring). */
+/* The name of an attribute (RFC 4512, 1.4: keystring), or "standard_domain". */
 static bool parse_name(Cursor *cursor, char **name, GError **error)
 {
     const char *start = cursor->at;
 
     if (!g_ascii_isalpha(*start))
         return refuse(cursor, "an attribute's name must begin with a letter", error);
-    while (g_ascii_isalnum(*cursor->at) || *cursor->at == '-')
+    while (g_ascii_isalnum(*cursor->at) || *cursor->at == '-' || *cursor->at == '_')
         cursor->at++;
     *name = g_ascii_strdown(start, cursor->at - start);
     return true;
