@@ -153,7 +153,7 @@ static char *bytes_to_text(const char *attribute, GBytes *bytes, GError **error)
     g_autofree char *shown = NULL;
 
     if (is_clean_text(data, len))
-        return g_strndup(data, len);
+        return g_strndup(len > 0 ? data : "", len); /* GBytes has NULL for no octets */
     shown = fault_show(data, len);
     g_set_error(error, FAULT, FAULT_PARK,
                 "attribute \"%s\" has the value %s: it must be UTF-8 without control characters; correct the entry",
