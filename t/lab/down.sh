@@ -1,0 +1,15 @@
+#!/bin/bash
+# down.sh DIRECTORY - stops everything that the lab started below a directory (kolabd, the servers), and removes it.
+set -eu
+. "$(dirname "$(readlink -f "$0")")/lib/lab.sh"
+
+directory=$(readlink -f -m "$1")
+case ${directory##*/} in
+  kolabd-*) ;;
+  *) lab_die "$directory is not a directory of the lab (kolabd-...)" ;;
+esac
+[ ! -d "$directory/kolabd" ] || lab_stop "$directory/kolabd" TERM
+for server in ds imap slapd; do
+  [ ! -d "$directory/$server" ] || "$lab_dir/../$server-down.sh" "$directory/$server"
+done
+rm -rf "$directory"

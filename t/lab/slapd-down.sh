@@ -1,0 +1,6 @@
+#!/bin/bash
+# slapd-down.sh BASE - stops the slapd of BASE; its data stays.
+set -eu
+. "$(dirname "$(readlink -f "$0")")/lib/lab.sh"
+
+lab_stop "$(readlink -f -m "$1")" TERM
