@@ -1,6 +1,7 @@
 #!/bin/bash
 # down.sh DIRECTORY - stops everything that the lab started below a directory (kolabd, the servers), and removes it.
 set -eu
+# shellcheck source=lib/lab.sh
 . "$(dirname "$(readlink -f "$0")")/lib/lab.sh"
 
 directory=$(readlink -f -m "$1")

@@ -2,6 +2,7 @@
 # ds-down.sh BASE [gently] - stops the 389 Directory Server of BASE; its data stays. An orderly stop takes seconds, and
 # nobody needs it for a server that is thrown away.
 set -eu
+# shellcheck source=lib/lab.sh
 . "$(dirname "$(readlink -f "$0")")/lib/lab.sh"
 
 base=$(readlink -f -m "$1")

@@ -8,6 +8,7 @@
 #   DS_SYNC=1             with the RFC 4533 plugin and the retro changelog it needs
 #   DS_REPLICA=1          as a replica, so that deletes leave tombstones
 set -eu
+# shellcheck source=lib/lab.sh
 . "$(dirname "$(readlink -f "$0")")/lib/lab.sh"
 
 [ $# = 1 ] || lab_die 'usage: ds-up.sh BASE'

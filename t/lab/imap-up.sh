@@ -12,6 +12,7 @@
 #   LAB_FIX_4611=1        a server that survives SETMETADATA on shared mailboxes (see lib/logshim.c)
 #   LAB_SYNC=1            fsync() works
 set -eu
+# shellcheck source=lib/lab.sh
 . "$(dirname "$(readlink -f "$0")")/lib/lab.sh"
 
 [ $# = 1 ] || lab_die 'usage: imap-up.sh BASE'

@@ -7,6 +7,7 @@
 #   LDAP_PORT LDAPS_PORT  instead of free ports
 #   SLAPD_SESSION_LOG     operations that syncprov remembers (1000)
 set -eu
+# shellcheck source=lib/lab.sh
 . "$(dirname "$(readlink -f "$0")")/lib/lab.sh"
 
 [ $# = 1 ] || lab_die 'usage: slapd-up.sh BASE'
