@@ -1,7 +1,9 @@
 # kolabd - `make help` tells the targets; `make demo` and `make check` need nothing but the clone.
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1)
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 BUILD ?= build
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin

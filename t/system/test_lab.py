@@ -30,14 +30,14 @@ def kolabds_session(lab, as_user=""):
 
 
 def test_the_service_account_reads_a_person_over_ldaps(lab, service):
-    dn = lab.add_person("ada", givenName="Ada", sn="Lovelace")
+    dn = lab.add_person("ada", givenName="Ada", sn="Example")
     found = service.search_s(dn, ldap.SCOPE_BASE, attrlist=["sn", "nsUniqueId"])
-    assert found[0][1]["sn"] == [b"Lovelace"]
+    assert found[0][1]["sn"] == [b"Example"]
     assert found[0][1]["nsUniqueId"]
 
 
 def test_the_service_account_writes_the_four_attributes(lab, service):
-    dn = lab.add_person("ada", givenName="Ada", sn="Lovelace")
+    dn = lab.add_person("ada", givenName="Ada", sn="Example")
     service.modify_s(dn, [(ldap.MOD_REPLACE, "mail", [b"ada@example.org"]), (ldap.MOD_ADD, "alias", [b"a@example.org", b"b@example.org"]),
                           (ldap.MOD_REPLACE, "mailHost", [b"imap.example.org"]), (ldap.MOD_REPLACE, "mailQuota", [b"1024"])])
     person = lab.get(dn)
@@ -68,13 +68,13 @@ def test_the_blind_account_binds_and_reads_nothing(lab):
 
 
 def test_people_are_changed_renamed_and_deleted(lab):
-    dn = lab.add_person("ada", givenName="Ada", sn="Byron", mailQuota=1)
-    lab.modify(dn, sn="King", mailQuota=None, alias=["a@x.org", "b@x.org"])
-    renamed = lab.rename(dn, "uid=countess", lab.base_dn)
+    dn = lab.add_person("ada", givenName="Ada", sn="Sample", mailQuota=1)
+    lab.modify(dn, sn="Muster", mailQuota=None, alias=["a@x.org", "b@x.org"])
+    renamed = lab.rename(dn, "uid=adab", lab.base_dn)
     assert lab.get(dn) is None
     person = lab.get(renamed)
-    assert (person["sn"], person["alias"], person.get("mailQuota")) == (["King"], ["a@x.org", "b@x.org"], None)
-    assert lab.get_one(renamed, "UID") == "countess"
+    assert (person["sn"], person["alias"], person.get("mailQuota")) == (["Muster"], ["a@x.org", "b@x.org"], None)
+    assert lab.get_one(renamed, "UID") == "adab"
     lab.delete(renamed)
     assert lab.get(renamed) is None
 
