@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* Far beyond what fits into an address, even when every octet of a value were to be dropped; bounds the work. */
+/* Far beyond what fits into an address; bounds the work. */
 enum { VALUE_MAX = 1024 };
 
 /* One template being filled in. */
@@ -90,7 +90,8 @@ static char *look_up(const char *name, gpointer user_data)
     if (!entry_get_value(composer->entry, attribute, &value, &filling->error) || value == NULL)
         return NULL;
     if (strlen(value) > VALUE_MAX) {
-        refuse(composer->entry, attribute, "it is too long to be part of an address; shorten it", &filling->error);
+        refuse(composer->entry, attribute, "it is too long to be part of an address; shorten it",
+               &filling->error);
         return NULL;
     }
     clean = clean_value(value, composer->locale);
@@ -110,12 +111,15 @@ static bool report_lack(const Filling *filling, const Template *template, const 
 
     if (filling->emptied == NULL) {
         g_set_error(error, FAULT, FAULT_PARK,
-                    "attribute \"%s\" is absent; the policy's primary address \"%s\" needs it; add it, or set \"%s\" by hand",
+                    "attribute \"%s\" is absent; the policy's primary address \"%s\" needs it; "
+                    "add it, or set \"%s\" by hand",
                     domain_settings_attribute_of(missing), template_text(template), settings->mail_attribute);
         return false;
     }
-    rule = g_strdup_printf("nothing of it can be part of an address, which the policy's primary address \"%s\" needs; "
-                           "correct it, or set \"%s\" by hand", template_text(template), settings->mail_attribute);
+    rule = g_strdup_printf(
+        "nothing of it can be part of an address, which the policy's primary address \"%s\" needs; "
+        "correct it, or set \"%s\" by hand",
+        template_text(template), settings->mail_attribute);
     return refuse(filling->composer->entry, filling->emptied, rule, error);
 }
 
@@ -125,7 +129,8 @@ static bool finish_address(const Filling *filling, char *text, char **address, G
     char *at = strrchr(text, '@');
     g_autofree char *local = g_strndup(text, (gsize)(at - text));
     g_autofree char *whole = NULL;
-    const char *blamed = filling->longest != NULL ? filling->longest : filling->composer->settings->mail_attribute;
+    const char *blamed =
+        filling->longest != NULL ? filling->longest : filling->composer->settings->mail_attribute;
 
     strip_local_part(local, strlen(local));
     if (*local == '\0')
@@ -135,7 +140,8 @@ static bool finish_address(const Filling *filling, char *text, char **address, G
         return refuse(filling->composer->entry, blamed,
                       "with it an address has more than 64 octets before the \"@\"; shorten it", error);
     if (strlen(whole) > ADDRESS_MAX)
-        return refuse(filling->composer->entry, blamed, "with it an address has more than 254 octets; shorten it", error);
+        return refuse(filling->composer->entry, blamed,
+                      "with it an address has more than 254 octets; shorten it", error);
     return address_normalize(blamed, whole, address, error);
 }
 
@@ -157,7 +163,8 @@ bool compose_address(const Composer *composer, const Template *template, const c
         return false;
     if (made == NULL && needed) {
         g_set_error(error, FAULT, FAULT_PARK,
-                    "the policy's primary address \"%s\" has nothing before the \"@\" for this entry; set \"%s\" by hand",
+                    "the policy's primary address \"%s\" has nothing before the \"@\" for this entry; "
+                    "set \"%s\" by hand",
                     template_text(template), composer->settings->mail_attribute);
         return false;
     }
@@ -172,8 +179,9 @@ bool compose_locale(const DomainSettings *settings, const Entry *entry, char **l
     if (!entry_get_value(entry, "preferredLanguage", &preferred, error))
         return false;
     if (preferred != NULL && !transliterate_knows(preferred))
-        return refuse(entry, "preferredLanguage",
-                      "it must name a language that ICU knows, such as \"de\" or \"en-US\"; correct the entry", error);
+        return refuse(
+            entry, "preferredLanguage",
+            "it must name a language that ICU knows, such as \"de\" or \"en-US\"; correct the entry", error);
     *locale = preferred != NULL ? g_steal_pointer(&preferred) : g_strdup(settings->default_locale);
     return true;
 }

@@ -9,8 +9,8 @@ static bool refuse(const char *attribute, const char *value, const char *rule, G
 {
     g_autofree char *shown = fault_show(value, strlen(value));
 
-    g_set_error(error, FAULT, FAULT_PARK, "attribute \"%s\" has the value %s: %s; correct the entry", attribute, shown,
-                rule);
+    g_set_error(error, FAULT, FAULT_PARK, "attribute \"%s\" has the value %s: %s; correct the entry",
+                attribute, shown, rule);
     return false;
 }
 
@@ -27,8 +27,9 @@ static void add_single(Account *account, const char *name, const char *value)
     g_ptr_array_add(add_attribute(account, name)->values, g_strdup(value));
 }
 
-static bool decide_addresses(const DomainSettings *settings, const Entry *entry, AddressesTaken addresses_taken,
-                             gpointer user_data, Account *account, GError **error)
+static bool decide_addresses(const DomainSettings *settings, const Entry *entry,
+                             AddressesTaken addresses_taken, gpointer user_data, Account *account,
+                             GError **error)
 {
     g_autoptr(Recipient) recipient = NULL;
     AttributeValues *aliases;
@@ -48,9 +49,10 @@ static bool decide_addresses(const DomainSettings *settings, const Entry *entry,
     return true;
 }
 
-/* The value of the result attribute as it will be once the addresses are written. It names the mailbox, so of two values
- * none is taken by a rule: the other may be the mailbox that exists. */
-static bool decide_result_value(const DomainSettings *settings, const Entry *entry, Account *account, GError **error)
+/* The value of the result attribute as it will be once the addresses are written. It names the mailbox, so of
+ * two values none is taken by a rule: the other may be the mailbox that exists. */
+static bool decide_result_value(const DomainSettings *settings, const Entry *entry, Account *account,
+                                GError **error)
 {
     g_autoptr(GPtrArray) values = NULL;
     g_autofree char *first = NULL;
@@ -69,7 +71,8 @@ static bool decide_result_value(const DomainSettings *settings, const Entry *ent
     first = fault_show(g_ptr_array_index(values, 0), strlen(g_ptr_array_index(values, 0)));
     second = fault_show(g_ptr_array_index(values, 1), strlen(g_ptr_array_index(values, 1)));
     g_set_error(error, FAULT, FAULT_PARK,
-                "attribute \"%s\" has %u values (%s, %s%s): it names the mailbox, so it may have one; correct the entry",
+                "attribute \"%s\" has %u values (%s, %s%s): it names the mailbox, so it may have one; "
+                "correct the entry",
                 settings->result_attribute, values->len, first, second, values->len > 2 ? ", ..." : "");
     return false;
 }
@@ -85,9 +88,11 @@ static bool read_quota(const DomainSettings *settings, const Entry *entry, gint6
     if (value == NULL)
         return true;
     if (!g_ascii_string_to_signed(value, 10, G_MININT64, G_MAXINT64, &kib, NULL))
-        return refuse(settings->quota_attribute, value, "a quota is a number of KiB, or -1 for no limit", error);
+        return refuse(settings->quota_attribute, value, "a quota is a number of KiB, or -1 for no limit",
+                      error);
     if (kib < QUOTA_UNLIMITED)
-        return refuse(settings->quota_attribute, value, "below 0 a quota can only be -1, for no limit", error);
+        return refuse(settings->quota_attribute, value, "below 0 a quota can only be -1, for no limit",
+                      error);
     if (kib > QUOTA_MAX_KIB)
         return refuse(settings->quota_attribute, value,
                       "Cyrus 3.6 dies of a quota above 2147483647 KiB; -1 is no limit", error);
@@ -114,7 +119,8 @@ static bool decide_quota(const DomainSettings *settings, const Entry *entry, Acc
 }
 
 /* A host's name has no case: another spelling of the right one stays. */
-static bool decide_mail_host(const DomainSettings *settings, const Entry *entry, Account *account, GError **error)
+static bool decide_mail_host(const DomainSettings *settings, const Entry *entry, Account *account,
+                             GError **error)
 {
     g_autoptr(GPtrArray) values = NULL;
     const char *host = settings->mail_host;
@@ -130,9 +136,11 @@ static bool decide_mail_host(const DomainSettings *settings, const Entry *entry,
     return true;
 }
 
-static bool decide_mailbox(const DomainSettings *settings, const Entry *entry, Account *account, GError **error)
+static bool decide_mailbox(const DomainSettings *settings, const Entry *entry, Account *account,
+                           GError **error)
 {
-    if (!mailbox_name_of_user(settings->result_attribute, account->result_value, settings->name, &account->mailbox, error))
+    if (!mailbox_name_of_user(settings->result_attribute, account->result_value, settings->name,
+                              &account->mailbox, error))
         return false;
     account->login = mailbox_name_login(account->mailbox);
     g_ptr_array_unref(account->folders);

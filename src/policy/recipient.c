@@ -2,33 +2,18 @@
 
 #include "model/fault.h"
 #include "model/mailbox_name.h"
+#include "policy/clash.h"
 #include "policy/compose.h"
 
 #include <string.h>
 
-enum { SUFFIX_FIRST = 2, SUFFIX_LAST = 999 };
-
 /* The addresses an entry has. */
 typedef struct {
-    char *primary;           /* as written; NULL: none */
+    char *primary; /* as written; NULL: none */
     char *primary_canonical;
-    GPtrArray *aliases;      /* of char*, as written */
-    GHashTable *own;         /* char* canonical: the addresses in all address attributes */
+    GPtrArray *aliases; /* of char*, as written */
+    GHashTable *own;    /* char* canonical: the addresses in all address attributes */
 } Existing;
-
-/* An address the policy asks for. */
-typedef struct {
-    char *plain;   /* canonical, as the template has it */
-    char *address; /* `plain`, or with a number behind its local part; NULL: not settled */
-} Wish;
-
-/* Who answers which addresses are taken. */
-typedef struct {
-    AddressesTaken addresses_taken;
-    gpointer user_data;
-    GHashTable *asked; /* of char*: all questions so far, owned here */
-    GHashTable *taken; /* of char*: all answers so far */
-} Oracle;
 
 static void existing_clear(Existing *existing)
 {
@@ -38,20 +23,6 @@ static void existing_clear(Existing *existing)
     g_clear_pointer(&existing->own, g_hash_table_unref);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Existing, existing_clear)
-
-static void oracle_clear(Oracle *oracle)
-{
-    g_hash_table_unref(oracle->asked);
-    g_hash_table_unref(oracle->taken);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Oracle, oracle_clear)
-
-static void wish_free(Wish *wish)
-{
-    g_free(wish->plain);
-    g_free(wish->address);
-    g_free(wish);
-}
 
 void recipient_free(Recipient *recipient)
 {
@@ -67,8 +38,6 @@ static int compare_texts(gconstpointer a, gconstpointer b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* --- what the entry has */
-
 static bool refuse_several(const char *attribute, const GPtrArray *values, GError **error)
 {
     g_autoptr(GString) list = g_string_new(NULL);
@@ -79,13 +48,15 @@ static bool refuse_several(const char *attribute, const GPtrArray *values, GErro
 
         g_string_append_printf(list, "%s%s", i == 0 ? "" : ", ", shown);
     }
-    g_set_error(error, FAULT, FAULT_PARK,
-                "attribute \"%s\" has %u values (%s): the primary address is one; leave one, the others are aliases",
-                attribute, values->len, list->str);
+    g_set_error(
+        error, FAULT, FAULT_PARK,
+        "attribute \"%s\" has %u values (%s): the primary address is one; leave one, the others are aliases",
+        attribute, values->len, list->str);
     return false;
 }
 
-static bool read_primary(const DomainSettings *settings, const Entry *entry, Existing *existing, GError **error)
+static bool read_primary(const DomainSettings *settings, const Entry *entry, Existing *existing,
+                         GError **error)
 {
     g_autoptr(GPtrArray) values = NULL;
 
@@ -95,21 +66,24 @@ static bool read_primary(const DomainSettings *settings, const Entry *entry, Exi
         return refuse_several(settings->mail_attribute, values, error);
     if (values->len == 0)
         return true;
-    if (!address_normalize(settings->mail_attribute, g_ptr_array_index(values, 0), &existing->primary_canonical, error))
+    if (!address_normalize(settings->mail_attribute, g_ptr_array_index(values, 0),
+                           &existing->primary_canonical, error))
         return false;
     existing->primary = g_strdup(g_ptr_array_index(values, 0));
     g_hash_table_add(existing->own, g_strdup(existing->primary_canonical));
     return true;
 }
 
-static bool read_aliases(const DomainSettings *settings, const Entry *entry, Existing *existing, GError **error)
+static bool read_aliases(const DomainSettings *settings, const Entry *entry, Existing *existing,
+                         GError **error)
 {
     if (!entry_get_values(entry, settings->alias_attribute, &existing->aliases, error))
         return false;
     for (guint i = 0; i < existing->aliases->len; i++) {
         char *canonical;
 
-        if (!address_normalize(settings->alias_attribute, g_ptr_array_index(existing->aliases, i), &canonical, error))
+        if (!address_normalize(settings->alias_attribute, g_ptr_array_index(existing->aliases, i), &canonical,
+                               error))
             return false;
         g_hash_table_add(existing->own, canonical);
     }
@@ -117,7 +91,8 @@ static bool read_aliases(const DomainSettings *settings, const Entry *entry, Exi
 }
 
 /* Address attributes that others maintain: what is no address there is not our affair. */
-static bool read_others(const DomainSettings *settings, const Entry *entry, Existing *existing, GError **error)
+static bool read_others(const DomainSettings *settings, const Entry *entry, Existing *existing,
+                        GError **error)
 {
     for (guint i = 0; i < settings->address_attributes->len; i++) {
         g_autoptr(GPtrArray) values = NULL;
@@ -134,31 +109,12 @@ static bool read_others(const DomainSettings *settings, const Entry *entry, Exis
     return true;
 }
 
-static bool read_existing(const DomainSettings *settings, const Entry *entry, Existing *existing, GError **error)
+static bool read_existing(const DomainSettings *settings, const Entry *entry, Existing *existing,
+                          GError **error)
 {
     existing->own = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return read_primary(settings, entry, existing, error) && read_aliases(settings, entry, existing, error) &&
            read_others(settings, entry, existing, error);
-}
-
-/* --- what the policy asks for */
-
-/* Takes `plain`. The same address is wished for once, so that a clash gives it one number. */
-static Wish *add_wish(GPtrArray *wishes, char *plain)
-{
-    Wish *wish;
-
-    for (guint i = 0; i < wishes->len; i++) {
-        wish = g_ptr_array_index(wishes, i);
-        if (strcmp(wish->plain, plain) == 0) {
-            g_free(plain);
-            return wish;
-        }
-    }
-    wish = g_new0(Wish, 1);
-    wish->plain = plain;
-    g_ptr_array_add(wishes, wish);
-    return wish;
 }
 
 /* *wish stays NULL when the primary address is not the policy's to make. */
@@ -170,11 +126,11 @@ static bool wish_primary(const Composer *composer, const Existing *existing, GPt
 
     if (settings->primary->len == 0 || (existing->primary != NULL && settings->policy_mode != POLICY_ALWAYS))
         return true;
-    if (!compose_address(composer, g_ptr_array_index(settings->primary, 0), settings->name, existing->primary == NULL,
-                         &plain, error))
+    if (!compose_address(composer, g_ptr_array_index(settings->primary, 0), settings->name,
+                         existing->primary == NULL, &plain, error))
         return false;
     if (plain != NULL)
-        *wish = add_wish(wishes, plain);
+        *wish = wish_add(wishes, plain);
     return true;
 }
 
@@ -183,10 +139,11 @@ static bool wish_secondary(const Composer *composer, const char *domain, GPtrArr
     for (guint i = 0; i < composer->settings->secondary->len; i++) {
         char *plain = NULL;
 
-        if (!compose_address(composer, g_ptr_array_index(composer->settings->secondary, i), domain, false, &plain, error))
+        if (!compose_address(composer, g_ptr_array_index(composer->settings->secondary, i), domain, false,
+                             &plain, error))
             return false;
         if (plain != NULL)
-            add_wish(wishes, plain);
+            wish_add(wishes, plain);
     }
     return true;
 }
@@ -211,140 +168,23 @@ static bool collect_wishes(const DomainSettings *settings, const Entry *entry, c
     return true;
 }
 
-/* --- settling clashes */
-
-/* Takes `address`; a second wish may come to the same one. */
-static void add_question(Oracle *oracle, GPtrArray *questions, char *address)
+static bool settle(const DomainSettings *settings, const Existing *existing, GPtrArray *wishes,
+                   AddressesTaken addresses_taken, gpointer user_data, GError **error)
 {
-    if (g_hash_table_contains(oracle->asked, address)) {
-        g_free(address);
-        return;
-    }
-    g_hash_table_add(oracle->asked, address);
-    g_ptr_array_add(questions, address);
-}
+    const Wish *unsettled;
 
-static bool ask(Oracle *oracle, GPtrArray *addresses, GError **error)
-{
-    return addresses->len == 0 || oracle->addresses_taken(addresses, oracle->taken, oracle->user_data, error);
-}
-
-/* "jane.doe2@example.org"; NULL when that is over-long. */
-static char *number_address(const char *plain, int number)
-{
-    const char *at = strchr(plain, '@');
-    int local_len = (int)(at - plain);
-    char *address = g_strdup_printf("%.*s%d%s", local_len, plain, number, at);
-
-    if (strchr(address, '@') - address <= LOCAL_PART_MAX && strlen(address) <= ADDRESS_MAX)
-        return address;
-    g_free(address);
-    return NULL;
-}
-
-/* The numbered form of `plain` that an earlier clash gave to this entry: it stays while `plain` is another's. The
- * primary address comes first, or a second run would exchange it for an alias. */
-static char *find_own_number(const Existing *existing, const char *plain)
-{
-    char *found = NULL;
-
-    for (int number = SUFFIX_FIRST; number <= SUFFIX_LAST; number++) {
-        g_autofree char *address = number_address(plain, number);
-
-        if (address == NULL)
-            break;
-        if (g_strcmp0(address, existing->primary_canonical) == 0) {
-            g_free(found);
-            return g_steal_pointer(&address);
-        }
-        if (found == NULL && g_hash_table_contains(existing->own, address))
-            found = g_steal_pointer(&address);
-    }
-    return found;
-}
-
-/* Settles the wishes that can have their plain form, or have a number already. One question for all of them. */
-static bool settle_plain(const Existing *existing, GPtrArray *wishes, Oracle *oracle, GError **error)
-{
-    g_autoptr(GPtrArray) questions = g_ptr_array_new();
-
-    for (guint i = 0; i < wishes->len; i++) {
-        const Wish *wish = g_ptr_array_index(wishes, i);
-
-        if (!g_hash_table_contains(existing->own, wish->plain))
-            add_question(oracle, questions, g_strdup(wish->plain));
-    }
-    if (!ask(oracle, questions, error))
+    if (!clash_settle(wishes, existing->primary_canonical, existing->own, addresses_taken, user_data,
+                      &unsettled, error))
         return false;
-    for (guint i = 0; i < wishes->len; i++) {
-        Wish *wish = g_ptr_array_index(wishes, i);
-
-        if (g_hash_table_contains(existing->own, wish->plain) || !g_hash_table_contains(oracle->taken, wish->plain))
-            wish->address = g_strdup(wish->plain);
-        else
-            wish->address = find_own_number(existing, wish->plain);
-    }
-    return true;
+    if (unsettled == NULL)
+        return true;
+    g_set_error(
+        error, FAULT, FAULT_PARK,
+        "the policy's address \"%s\" belongs to somebody else, and so do the numbers 2 to 999 behind its "
+        "local part, or they make it over-long; set \"%s\" by hand or change the policy",
+        unsettled->plain, settings->mail_attribute);
+    return false;
 }
-
-static void settle_number(Wish *wish, const Oracle *oracle, int from, int to)
-{
-    for (int number = from; wish->address == NULL && number <= to; number++) {
-        g_autofree char *address = number_address(wish->plain, number);
-
-        if (address == NULL)
-            return;
-        if (!g_hash_table_contains(oracle->taken, address))
-            wish->address = g_steal_pointer(&address);
-    }
-}
-
-/* Settles what it can with the numbers from..to. One question for all wishes. */
-static bool settle_numbers(GPtrArray *wishes, Oracle *oracle, int from, int to, GError **error)
-{
-    g_autoptr(GPtrArray) questions = g_ptr_array_new();
-
-    for (guint i = 0; i < wishes->len; i++) {
-        const Wish *wish = g_ptr_array_index(wishes, i);
-
-        for (int number = from; wish->address == NULL && number <= to; number++) {
-            char *address = number_address(wish->plain, number);
-
-            if (address == NULL)
-                break;
-            add_question(oracle, questions, address);
-        }
-    }
-    if (!ask(oracle, questions, error))
-        return false;
-    for (guint i = 0; i < wishes->len; i++)
-        settle_number(g_ptr_array_index(wishes, i), oracle, from, to);
-    return true;
-}
-
-static bool settle(const DomainSettings *settings, const Existing *existing, GPtrArray *wishes, Oracle *oracle,
-                   GError **error)
-{
-    if (!settle_plain(existing, wishes, oracle, error))
-        return false;
-    for (int from = SUFFIX_FIRST, to = 9; from <= SUFFIX_LAST; from = to + 1, to = 10 * to + 9)
-        if (!settle_numbers(wishes, oracle, from, to, error))
-            return false;
-    for (guint i = 0; i < wishes->len; i++) {
-        const Wish *wish = g_ptr_array_index(wishes, i);
-
-        if (wish->address == NULL) {
-            g_set_error(error, FAULT, FAULT_PARK,
-                        "the policy's address \"%s\" belongs to somebody else, and so do the numbers 2 to 999 behind its "
-                        "local part, or they make it over-long; set \"%s\" by hand or change the policy",
-                        wish->plain, settings->mail_attribute);
-            return false;
-        }
-    }
-    return true;
-}
-
-/* --- the outcome */
 
 /* Adds an address under its canonical form; the first spelling stays. */
 static void add_spelling(GHashTable *spellings, const char *address)
@@ -390,10 +230,6 @@ bool recipient_decide(const DomainSettings *settings, const Entry *entry, Addres
                       gpointer user_data, Recipient **recipient, GError **error)
 {
     g_auto(Existing) existing = {.primary = NULL};
-    g_auto(Oracle) oracle = {.addresses_taken = addresses_taken,
-                             .user_data = user_data,
-                             .asked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
-                             .taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL)};
     g_autoptr(GPtrArray) wishes = g_ptr_array_new_with_free_func((GDestroyNotify)wish_free);
     bool applies = settings->policy_mode != POLICY_NEVER && !settings->read_only;
     Wish *primary = NULL;
@@ -401,7 +237,7 @@ bool recipient_decide(const DomainSettings *settings, const Entry *entry, Addres
     if (!read_existing(settings, entry, &existing, error))
         return false;
     if (applies && (!collect_wishes(settings, entry, &existing, wishes, &primary, error) ||
-                    !settle(settings, &existing, wishes, &oracle, error)))
+                    !settle(settings, &existing, wishes, addresses_taken, user_data, error)))
         return false;
     *recipient = make_recipient(&existing, wishes, primary);
     return true;

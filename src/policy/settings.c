@@ -123,10 +123,17 @@ void domain_settings_seal(DomainSettings *settings)
 {
     g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
     const char *const texts[] = {
-        settings->name,           settings->base_dn,          settings->user_filter,
-        settings->unique_id_attribute, settings->result_attribute, settings->mail_attribute,
-        settings->alias_attribute, settings->mail_host_attribute, settings->quota_attribute,
-        settings->default_locale, settings->mail_host,
+        settings->name,
+        settings->base_dn,
+        settings->user_filter,
+        settings->unique_id_attribute,
+        settings->result_attribute,
+        settings->mail_attribute,
+        settings->alias_attribute,
+        settings->mail_host_attribute,
+        settings->quota_attribute,
+        settings->default_locale,
+        settings->mail_host,
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)

@@ -176,7 +176,8 @@ static void collect_names(Template *template)
     for (guint i = 0; i < template->parts->len; i++) {
         const Part *part = g_ptr_array_index(template->parts, i);
 
-        if (part->name != NULL && !g_ptr_array_find_with_equal_func(template->names, part->name, g_str_equal, NULL))
+        if (part->name != NULL &&
+            !g_ptr_array_find_with_equal_func(template->names, part->name, g_str_equal, NULL))
             g_ptr_array_add(template->names, part->name);
     }
     g_ptr_array_add(template->names, NULL);
@@ -232,7 +233,8 @@ static void append_slice(GString *text, const char *value, const Part *part)
         g_string_append_len(text, start, g_utf8_offset_to_pointer(start, to - from) - start);
 }
 
-char *template_expand(const Template *template, TemplateLookup lookup, gpointer user_data, const char **missing)
+char *template_expand(const Template *template, TemplateLookup lookup, gpointer user_data,
+                      const char **missing)
 {
     g_autoptr(GString) text = g_string_new(NULL);
 

@@ -8,16 +8,19 @@
 /* Longest language subtag (RFC 5646, 2.1), and room for its NUL. */
 enum { LANGUAGE_SIZE = 9 };
 
-/* ICU's romanisers write apostrophes of their own (Russian soft sign, Japanese n'), which nobody has in an address. So
- * those of the text hide as U+E000 until the others are gone. */
-#define HIDE_APOSTROPHES "\\uE000 > ; [\\u0027 \\u00B4 \\u02BB \\u02BC \\u2018 \\u2019 \\uFF07] > \\uE000 ; :: NFKC ; "
-/* Any-Latin follows ISO 9 and ISO 843, which nobody writes by hand ("Sukin"); BGN and UNGEGN are what passports have. */
+/* ICU's romanisers write apostrophes of their own (Russian soft sign, Japanese n'), which nobody has in an
+ * address. So those of the text hide as U+E000 until the others are gone. */
+#define HIDE_APOSTROPHES                                                                                     \
+    "\\uE000 > ; [\\u0027 \\u00B4 \\u02BB \\u02BC \\u2018 \\u2019 \\uFF07] > \\uE000 ; :: NFKC ; "
+/* Any-Latin follows ISO 9 and ISO 843, which nobody writes by hand ("Sukin"); BGN and UNGEGN are what
+ * passports have. */
 #define ROMANISE ":: Russian-Latin/BGN ; :: Greek-Latin/UNGEGN ; :: Any-Latin ; "
 #define DROP_MARKS "[\\u0027 \\u02B0-\\u02FF] > ; "
 #define FINISH ":: [^\\u0000-\\u007F \\uE000] Remove ; \\uE000 > \\u0027 ; "
 
-/* What a language has before the rules for all. ICU 72 has "de-ASCII" but nothing for the Nordic languages, đ, or the
- * Bulgarian transliteration act of 2009: the first two as in glibc's locales, which the old daemon used. */
+/* What a language has before the rules for all. ICU 72 has "de-ASCII" but nothing for the Nordic languages,
+ * đ, or the Bulgarian transliteration act of 2009: the first two are as in glibc's locales, which the old daemon
+ * used. */
 static const struct {
     const char *languages;
     const char *rules;
@@ -25,10 +28,13 @@ static const struct {
 } forms[] = {
     {"", "", ":: Latin-ASCII ; "}, /* every other language */
     {"de", "", ":: de-ASCII ; "},
-    {"da nb nn no sv", "[\u00E6\u00E4] > ae ; [\u00C6\u00C4] > AE ; [\u00F8\u00F6] > oe ; [\u00D8\u00D6] > OE ; "
-                       "\u00E5 > aa ; \u00C5 > AA ; ", ":: Latin-ASCII ; "},
+    {"da nb nn no sv",
+     "[\u00E6\u00E4] > ae ; [\u00C6\u00C4] > AE ; [\u00F8\u00F6] > oe ; [\u00D8\u00D6] > OE ; "
+     "\u00E5 > aa ; \u00C5 > AA ; ",
+     ":: Latin-ASCII ; "},
     {"bs hr sr", ":: Serbian-Latin/BGN ; \u0111 > dj ; \u0110 > Dj ; ", ":: Latin-ASCII ; "},
-    {"bg", "\u0445 > h ; \u0425 > H ; \u044A > a ; \u042A > A ; :: Bulgarian-Latin/BGN ; ", ":: Latin-ASCII ; "},
+    {"bg", "\u0445 > h ; \u0425 > H ; \u044A > a ; \u042A > A ; :: Bulgarian-Latin/BGN ; ",
+     ":: Latin-ASCII ; "},
     {"be", ":: Belarusian-Latin/BGN ; ", ":: Latin-ASCII ; "},
     {"mk", ":: Macedonian-Latin/BGN ; ", ":: Latin-ASCII ; "},
     {"uk", ":: Ukrainian-Latin/BGN ; ", ":: Latin-ASCII ; "},

@@ -1,8 +1,8 @@
-/* Any values of an entry: an account or a fault; every address asked for is canonical and a mailbox; and the account is
- * the same once it is written back.
+/* Any values of an entry: an account or a fault; every address asked for is canonical and a mailbox; and the
+ * account is the same once it is written back.
  *
- * The first octet chooses the settings, the second how many addresses others have; then come the values, each after an
- * octet that names its attribute, up to a newline (0x0a, which the tests of the model cover). */
+ * The first octet chooses the settings, the second how many addresses others have; then come the values, each
+ * after an octet that names its attribute, up to a newline (0x0a, which the tests of the model cover). */
 #include "model/fault.h"
 #include "model/mailbox_name.h"
 #include "policy/decide.h"

@@ -238,7 +238,7 @@ static const struct {
     {ALL_SET "uid: a\nuid: b\nuid: c", "uid", {"\"uid\" has 3 values (\"a\", \"b\", ...)"}},
     {ALL_SET "alias: x@example.org", "alias", {"\"alias\" has 2 values"}},
     {ALL_SET "uid: a/b", "uid", {"\"uid\"", "\"a/b\""}},
-    {ALL_SET "uid: a*", "uid", {"\"uid\"", "\"..@example.org\""}},
+    {ALL_SET "uid: a*", "uid", {"\"uid\"", "\"a*\""}},
     {ALL_SET "uid: ..", "uid", {"\"uid\"", "\"..@example.org\""}},
     {ALL_SET "uid: a@b@c", "uid", {"\"uid\"", "\"a@b@c\""}},
     {ALL_SET "mail: x@example.org", NULL, {"\"mail\" has 2 values"}},
@@ -250,7 +250,6 @@ START_TEST(bad_input_parks_the_entry_with_attribute_value_and_rule)
 {
     Row row = {.result_attribute = faults[_i].result_attribute};
     g_autoptr(DomainSettings) settings = make_settings(&row);
-    g_autofree char *lines = g_strdelimit(g_strdup(faults[_i].entry), "\r", '\x1e');
     g_autoptr(Entry) entry = make_entry(faults[_i].entry);
     g_autoptr(Account) account = NULL;
     g_autoptr(GError) error = NULL;
