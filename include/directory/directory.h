@@ -16,7 +16,7 @@ typedef struct {
     char *bind_dn;
     char *bind_password; /* secret: never in a message */
     char *ca_file;       /* NULL: the system's */
-    bool starttls;
+    bool starttls;       /* demanded with ldap://; means nothing with the others */
     bool insecure;       /* bind without TLS over loopback */
     gint64 timeout_us;   /* of one operation and of connecting */
     guint page_size;     /* entries a page (RFC 2696) */

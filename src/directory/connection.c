@@ -118,7 +118,8 @@ static bool start_tls(Connection *connection, GError **error)
 {
     int result;
 
-    if (!connection->settings->starttls)
+    /* ldaps has TLS already, ldapi needs none. */
+    if (!connection->settings->starttls || g_ascii_strncasecmp(connection->settings->uri, "ldap:", 5) != 0)
         return true;
     result = ldap_start_tls_s(connection->ldap, NULL, NULL);
     if (result == LDAP_SUCCESS)
