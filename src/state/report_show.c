@@ -71,8 +71,8 @@ static bool append_fields(State *state, const Match *match, GString *out, GError
 {
     static const char FIELDS[] =
         "SELECT coalesce(e.dn, c.dn) AS \"entry\", k.unique_id AS \"unique id\", k.domain AS \"domain\", e.kind AS \"kind\","
-        " CASE e.status WHEN 'ok' THEN 'in order' WHEN 'departed' THEN 'departed: its mailbox is kept'"
-        "  ELSE 'not yet brought in order' END AS \"status\","
+        " CASE WHEN c.state = 'parked' THEN 'failed' WHEN c.attempts > 0 THEN 'failing' WHEN e.status = 'ok' THEN 'in order'"
+        "  WHEN e.status = 'departed' THEN 'departed: its mailbox is kept' ELSE 'new' END AS \"status\","
         " e.mailbox AS \"mailbox\", e.mail_host AS \"mail host\","
         " CASE WHEN e.unique_id IS NULL THEN NULL WHEN e.quota_kib IS NULL THEN 'none set'"
         "  WHEN e.quota_kib = -1 THEN 'unlimited' ELSE e.quota_kib || ' KiB' END AS \"quota\","
@@ -111,11 +111,16 @@ static bool append_journal(State *state, const Match *match, GString *out, GErro
                                          "SELECT time, step, target, before, after, outcome" LAST_JOURNAL_ROWS,
                                          error);
 
+    g_autoptr(GString) table = g_string_new(NULL);
+
     if (query == NULL)
         return false;
     bind_match(query, match);
-    g_string_append_c(out, '\n');
-    return layout_append_table(state, out, query, error);
+    if (!layout_append_table(state, table, query, error))
+        return false;
+    if (table->len > 0)
+        g_string_append_printf(out, "\n%s", table->str);
+    return true;
 }
 
 static bool append_json(State *state, const Match *match, GString *out, GError **error)

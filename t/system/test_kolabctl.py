@@ -125,6 +125,7 @@ def test_show_finds_an_entry_by_unique_id_dn_address_and_mailbox(jane, what):
     text, _ = kolabctl(jane[0], "show", what)
     for part in JANE, "user/jane@example.org", "jane.doe@example.org", "1048576 KiB", "Calendar, Entwürfe":
         assert part in text
+    assert re.search(r"^status\s+in order$", text, re.M)
     assert re.search(r"^pending change\s+none$", text, re.M)
 
 
@@ -147,7 +148,7 @@ def test_show_as_json_has_the_whole_entry(jane):
 def test_show_finds_an_entry_that_was_never_brought_in_order(jane):
     park(jane[1], "id-new", "attribute sn is absent", "uid=new,dc=example,dc=org")
     text, _ = kolabctl(jane[0], "show", "uid=new,dc=example,dc=org")
-    assert "not yet brought in order" in text and "attribute sn is absent" in text
+    assert re.search(r"^status\s+failed$", text, re.M) and "attribute sn is absent" in text
     entry, = json.loads(kolabctl(jane[0], "show", "id-new", "--json")[0])
     assert entry["mailbox"] is None and entry["folders"] is None and entry["journal"] == []
 
