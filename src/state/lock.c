@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,18 +20,17 @@ static char *lock_path(const char *path)
 static bool fail_directory(const char *path, int problem, GError **error)
 {
     g_autofree char *directory = g_path_get_dirname(path);
-    const struct passwd *user = getpwuid(geteuid());
-    const char *name = user != NULL ? user->pw_name : "this user";
+    const char *user = g_get_user_name();
 
     if (problem == ENOENT)
         g_set_error(error, FAULT, FAULT_STOP,
                     "state directory %s does not exist; create it for the user that runs kolabd: "
                     "install -d -o %s -m 750 %s",
-                    directory, name, directory);
+                    directory, user, directory);
     else
         g_set_error(error, FAULT, FAULT_STOP,
                     "state directory %s: cannot write %s.lock as %s: %s; give it to that user: chown -R %s %s",
-                    directory, path, name, g_strerror(problem), name, directory);
+                    directory, path, user, g_strerror(problem), user, directory);
     return false;
 }
 
