@@ -1,4 +1,5 @@
 /* kolabctl - shows operators what kolabd's state file knows. */
+#include "daemon/config.h"
 #include "state/report.h"
 #include "state/state.h"
 
@@ -6,12 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_STATE_FILE "/var/lib/kolabd/state.db"
+#define DEFAULT_CONFIG_FILE KOLABD_SYSCONFDIR "/kolabd/kolabd.yaml"
 
 /* Exit statuses beside EXIT_SUCCESS and EXIT_FAILURE; documented in kolabctl(8). */
 enum { EXIT_PROBLEMS = 3 };
 
 typedef struct {
+    char *config_file;
     char *state_file;
     gboolean json;
     gboolean version;
@@ -20,6 +22,7 @@ typedef struct {
 
 static void options_clear(Options *options)
 {
+    g_free(options->config_file);
     g_free(options->state_file);
     g_strfreev(options->words);
 }
@@ -35,7 +38,9 @@ static const char SUMMARY[] =
 static bool parse_options(int argc, char **argv, Options *options, GError **error)
 {
     const GOptionEntry entries[] = {
-        {"state", 0, 0, G_OPTION_ARG_FILENAME, &options->state_file, "state file (" DEFAULT_STATE_FILE ")", "FILE"},
+        {"config", 0, 0, G_OPTION_ARG_FILENAME, &options->config_file,
+         "configuration, which names the state file (" DEFAULT_CONFIG_FILE ")", "FILE"},
+        {"state", 0, 0, G_OPTION_ARG_FILENAME, &options->state_file, "state file, without a configuration", "FILE"},
         {"json", 0, 0, G_OPTION_ARG_NONE, &options->json, "one line of JSON instead of text", NULL},
         {"version", 0, 0, G_OPTION_ARG_NONE, &options->version, "print the version and exit", NULL},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->words, NULL, "COMMAND [WHAT]"},
@@ -103,16 +108,33 @@ static const Command *find_command(const Options *options)
     return NULL;
 }
 
+/* The configuration is read without its secrets, which operators need not be able to read. */
+static char *find_state_file(const Options *options, GError **error)
+{
+    const char *file = options->config_file != NULL ? options->config_file : DEFAULT_CONFIG_FILE;
+    g_autofree char *data = NULL;
+    g_autoptr(Config) config = NULL;
+    gsize len;
+
+    if (options->state_file != NULL)
+        return g_strdup(options->state_file);
+    if (!g_file_get_contents(file, &data, &len, error) || !config_parse(file, data, len, false, &config, error)) {
+        g_prefix_error(error, "cannot tell the state file (--state FILE does): ");
+        return NULL;
+    }
+    return g_steal_pointer(&config->state_file);
+}
+
 static int run_command(const Command *command, const Options *options)
 {
-    const char *path = options->state_file != NULL ? options->state_file : DEFAULT_STATE_FILE;
     g_autoptr(GError) error = NULL;
-    g_autoptr(State) state = state_open(path, STATE_READ, &error);
+    g_autofree char *path = find_state_file(options, &error);
+    g_autoptr(State) state = path == NULL ? NULL : state_open(path, STATE_READ, &error);
     g_autoptr(GString) out = g_string_new(NULL);
     int status = state == NULL ? EXIT_FAILURE : command->run(state, options, out, &error);
 
     if (error != NULL)
-        return fail(error->message);
+        return fail(g_strchomp(error->message)); /* a list of mistakes ends with a line feed */
     if (fputs(out->str, stdout) < 0 || fflush(stdout) != 0)
         return fail("cannot write to standard output");
     return status;

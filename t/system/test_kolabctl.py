@@ -11,6 +11,7 @@ import pytest
 
 KOLABCTL = Path(os.environ["KOLABD_BUILD"]) / "kolabctl"
 SCHEMA = Path(__file__).parents[2] / "src/state/schema.c"
+EXAMPLE = Path(__file__).parents[2] / "etc/kolabd.yaml"
 JANE = "uid=jane,ou=People,dc=example,dc=org"
 
 
@@ -199,6 +200,22 @@ def test_an_absent_file_is_named_and_not_made(tmp_path):
 def test_a_wrong_command_line_says_what_is_right(jane, words):
     _, message = kolabctl(jane[0], *words, status=1)
     assert message.startswith("kolabctl: ")
+
+
+def test_the_configuration_names_the_state_file_and_its_secrets_are_not_read(jane, tmp_path):
+    config = tmp_path / "kolabd.yaml"
+    config.write_text(f"{EXAMPLE.read_text()}\nstate_file: {jane[0]}\n")  # its password files do not exist here
+    done = subprocess.run([KOLABCTL, "--config", config, "status"], capture_output=True, text=True, timeout=30,
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    assert str(jane[0]) in done.stdout
+
+
+def test_an_absent_configuration_is_named_with_the_way_around_it(tmp_path):
+    done = subprocess.run([KOLABCTL, "--config", tmp_path / "absent.yaml", "status"], capture_output=True, text=True,
+                          timeout=30, check=False)
+    assert done.returncode == 1
+    assert "absent.yaml" in done.stderr and "--state" in done.stderr
 
 
 def test_help_and_version_need_no_state():
