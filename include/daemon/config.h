@@ -21,12 +21,16 @@ typedef struct {
     GPtrArray *domains; /* of DomainSettings* */
 } Config;
 
-/* Reads and checks the file. On success *config is owned by the caller. FAULT_STOP: the message holds every mistake, one a
- * line: "FILE:LINE:COLUMN: what is wrong; what to do". Secrets are read from their files here; a secret file that
- * others can read is a mistake. Passwords are never part of a message. */
+/* Reads and checks the file. On success *config is owned by the caller. FAULT_STOP: the message holds every
+ * mistake, one a line: "FILE:LINE:COLUMN: what is wrong; what to do". Secrets are read from their files here; a
+ * secret file that others can read is a mistake. Passwords are never part of a message. */
 bool config_read(const char *path, Config **config, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The same for a text in memory. `name` stands for the file in messages. `read_files` false: no file is touched,
+ * and secrets are empty (for tests). */
+bool config_parse(const char *name, const char *data, gsize len, bool read_files, Config **config,
+                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void config_free(Config *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
 
-/* NULL when there is no such domain; owned by the configuration. */
+/* By its name or an alias, without case. NULL when there is no such domain; owned by the configuration. */
 DomainSettings *config_find_domain(const Config *config, const char *name);

@@ -1,0 +1,162 @@
+#include "daemon/config.h"
+
+#include "daemon/config_domains.h"
+#include "daemon/config_schema.h"
+#include "model/fault.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Ten thousand domains fit; keeps a wrong path (a device, a disk image) out of memory. */
+enum { FILE_MAX_BYTES = 1 << 20 };
+
+void config_free(Config *config)
+{
+    if (config == NULL)
+        return;
+    g_free(config->state_file);
+    g_clear_pointer(&config->directory, directory_settings_free);
+    g_clear_pointer(&config->imap, imap_settings_free);
+    g_clear_pointer(&config->domains, g_ptr_array_unref);
+    g_free(config);
+}
+
+/* --- what several settings say together */
+
+/* A password goes over the net under TLS only. ldapi:// is no net. */
+static void check_transport(const Reading *reading, const ConfigNode *section, const char *uri, bool insecure,
+                            bool starttls)
+{
+    g_autofree char *scheme = config_uri_scheme(uri);
+    g_autofree char *host = config_uri_host(uri);
+    const ConfigNode *at = config_node_find(section, insecure ? "insecure" : "starttls");
+
+    if (strcmp(scheme, "ldapi") == 0 || at == NULL)
+        return;
+    if (insecure && g_str_has_suffix(scheme, "s"))
+        config_mistakes_add(reading->mistakes, at->line, at->column,
+                            "insecure: %s:// always has verified TLS; remove the setting", scheme);
+    else if (insecure && !config_host_is_loopback(host))
+        config_mistakes_add(
+            reading->mistakes, at->line, at->column,
+            "insecure: allowed for loopback hosts only (127.0.0.0/8, ::1, localhost); use %ss://, or %s:// "
+            "with StartTLS",
+            scheme, scheme);
+    else if (!insecure && !starttls && strcmp(scheme, "ldap") == 0)
+        config_mistakes_add(
+            reading->mistakes, at->line, at->column,
+            "starttls: without TLS the password is in clear text on the net; want starttls: true or "
+            "ldaps:// (for a loopback host, insecure: true allows it)");
+}
+
+/* The mail host follows imap.uri unless set; set empty it is none. */
+static void complete_mail_host(const ConfigNode *root, const ImapSettings *imap, DomainSettings *base)
+{
+    if (config_node_find(root, "imap.mail_host") == NULL && imap->uri != NULL)
+        base->mail_host = config_uri_host(imap->uri);
+    if (base->mail_host != NULL && *base->mail_host == '\0')
+        g_clear_pointer(&base->mail_host, g_free);
+}
+
+static Config *read_config(const Reading *reading, const ConfigNode *root)
+{
+    Config *config = g_new0(Config, 1);
+    g_autoptr(DomainSettings) base = domain_settings_new("");
+    gpointer targets[TARGET_COUNT] = {NULL};
+
+    config->directory = g_new0(DirectorySettings, 1);
+    config->imap = g_new0(ImapSettings, 1);
+    targets[TARGET_CONFIG] = config;
+    targets[TARGET_DIRECTORY] = config->directory;
+    targets[TARGET_IMAP] = config->imap;
+    targets[TARGET_DOMAIN] = base;
+    config_settings_read(reading, PLACE_GLOBAL | PLACE_INHERITED, root, targets);
+    config_domains_check_attributes(reading, base, config_node_find(root, "attributes"));
+    complete_mail_host(root, config->imap, base);
+    if (config->directory->uri != NULL)
+        check_transport(reading, config_node_find(root, "ldap"), config->directory->uri,
+                        config->directory->insecure, config->directory->starttls);
+    if (config->imap->uri != NULL)
+        check_transport(reading, config_node_find(root, "imap"), config->imap->uri, config->imap->insecure,
+                        true);
+    config->domains = config_domains_read(reading, root, base);
+    return config;
+}
+
+bool config_parse(const char *name, const char *data, gsize len, bool read_files, Config **config,
+                  GError **error)
+{
+    g_autoptr(ConfigMistakes) mistakes = config_mistakes_new(name);
+    g_autoptr(ConfigNode) root = config_yaml_parse(data, len, mistakes);
+    g_autoptr(Config) read = NULL;
+    Reading reading = {.mistakes = mistakes, .read_files = read_files};
+
+    if (root != NULL)
+        config_settings_check_names(&reading, PLACE_GLOBAL | PLACE_INHERITED, root);
+    if (root != NULL && (root->kind == CONFIG_MAPPING || config_node_is_null(root)))
+        read = read_config(&reading, root);
+    if (!config_mistakes_report(mistakes, error))
+        return false;
+    *config = g_steal_pointer(&read);
+    return true;
+}
+
+/* --- the file */
+
+/* Up to FILE_MAX_BYTES + 1 bytes, which tells a file that is too large. */
+static bool read_all(int fd, GByteArray *bytes)
+{
+    guint8 block[16 * 1024];
+    gssize n;
+
+    while (bytes->len <= FILE_MAX_BYTES && (n = read(fd, block, sizeof block)) != 0) {
+        if (n < 0)
+            return false;
+        g_byte_array_append(bytes, block, (guint)n);
+    }
+    return true;
+}
+
+bool config_read(const char *path, Config **config, GError **error)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool good = fd >= 0 && read_all(fd, bytes);
+    int saved_errno = errno;
+
+    if (fd >= 0)
+        g_close(fd, NULL);
+    if (!good) {
+        g_set_error(error, FAULT, FAULT_STOP, "%s: cannot be read: %s", path, g_strerror(saved_errno));
+        return false;
+    }
+    if (bytes->len > FILE_MAX_BYTES) {
+        g_set_error(error, FAULT, FAULT_STOP, "%s: larger than 1 MiB; that is no configuration of kolabd",
+                    path);
+        return false;
+    }
+    g_byte_array_append(bytes, (const guint8 *)"", 1); /* an empty array has no data */
+    return config_parse(path, (const char *)bytes->data, bytes->len - 1, true, config, error);
+}
+
+static bool has_name(const DomainSettings *domain, const char *name)
+{
+    for (guint i = 0; i < domain->aliases->len; i++)
+        if (g_ascii_strcasecmp(g_ptr_array_index(domain->aliases, i), name) == 0)
+            return true;
+    return g_ascii_strcasecmp(domain->name, name) == 0;
+}
+
+DomainSettings *config_find_domain(const Config *config, const char *name)
+{
+    for (guint i = 0; i < config->domains->len; i++) {
+        DomainSettings *domain = g_ptr_array_index(config->domains, i);
+
+        if (has_name(domain, name))
+            return domain;
+    }
+    return NULL;
+}

@@ -1,0 +1,129 @@
+#include "daemon/config_schema.h"
+
+#include "daemon/config.h"
+
+#define CONFIG_FIELD(field) TARGET_CONFIG, offsetof(Config, field)
+#define DIRECTORY_FIELD(field) TARGET_DIRECTORY, offsetof(DirectorySettings, field)
+#define IMAP_FIELD(field) TARGET_IMAP, offsetof(ImapSettings, field)
+#define DOMAIN_FIELD(field) TARGET_DOMAIN, offsetof(DomainSettings, field)
+#define FOLDER_FIELD(field) TARGET_FOLDER, offsetof(Folder, field)
+
+#define MS G_TIME_SPAN_MILLISECOND
+#define DAY G_TIME_SPAN_DAY
+
+static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
+static const char *const policy_modes[] = {"never", "when_empty", "always", NULL};
+
+/* The enums are stored through a guint. */
+G_STATIC_ASSERT(sizeof(LogLevel) == sizeof(guint) && LOG_DEBUG == 3);
+G_STATIC_ASSERT(sizeof(PolicyMode) == sizeof(guint) && POLICY_ALWAYS == 2);
+
+const Setting config_settings[] = {
+    {"state_file", &type_path, PLACE_GLOBAL, CONFIG_FIELD(state_file), .fallback = "/var/lib/kolabd/state.db",
+     .help = "SQLite file of what has been provisioned"},
+    {"workers", &type_count, PLACE_GLOBAL, CONFIG_FIELD(workers), .fallback = "4", .min = 1, .max = 64,
+     .help = "entries brought in order at the same time"},
+    {"sweep_interval", &type_duration, PLACE_GLOBAL, CONFIG_FIELD(sweep_interval_us), .fallback = "1h",
+     .max = 366 * DAY,
+     .help = "time between two complete comparisons with the directory; "
+             "0: only at start and after a lost watch"},
+    {"log.level", &type_choice, PLACE_GLOBAL, CONFIG_FIELD(log_level), .fallback = "info",
+     .choices = log_levels,
+     .help = "the least important messages that are logged"},
+
+    {"ldap.uri", &type_ldap_uri, PLACE_GLOBAL, DIRECTORY_FIELD(uri), .required = true,
+     .help = "the directory server: ldaps://HOST, ldap://HOST (StartTLS), ldapi://SOCKET"},
+    {"ldap.bind_dn", &type_dn, PLACE_GLOBAL, DIRECTORY_FIELD(bind_dn), .required = true,
+     .help = "the identity that reads entries and writes addresses, mail host and quota"},
+    {"ldap.bind_password_file", &type_secret, PLACE_GLOBAL, DIRECTORY_FIELD(bind_password), .required = true,
+     .help = "file with the password of bind_dn, or the name of a systemd credential"},
+    {"ldap.ca_file", &type_file, PLACE_GLOBAL, DIRECTORY_FIELD(ca_file),
+     .help = "certificate authorities to trust, PEM; without it the system's"},
+    {"ldap.starttls", &type_switch, PLACE_GLOBAL, DIRECTORY_FIELD(starttls), .fallback = "true",
+     .help = "start TLS on ldap:// before anything else"},
+    {"ldap.insecure", &type_switch, PLACE_GLOBAL, DIRECTORY_FIELD(insecure), .fallback = "false",
+     .help = "allow ldap:// without TLS; loopback hosts only"},
+    {"ldap.timeout", &type_duration, PLACE_GLOBAL, DIRECTORY_FIELD(timeout_us), .fallback = "30s",
+     .min = 100 * MS,
+     .max = DAY, .help = "longest wait for the directory"},
+    {"ldap.page_size", &type_count, PLACE_GLOBAL, DIRECTORY_FIELD(page_size), .fallback = "500", .min = 1,
+     .max = 100000,
+     .help = "entries a page of a complete read"},
+    {"ldap.unique_id_attribute", &type_attribute, PLACE_GLOBAL, DOMAIN_FIELD(unique_id_attribute),
+     .fallback = "nsUniqueId", .help = "the identity of an entry through renames: nsUniqueId or entryUUID"},
+    {"ldap.read_only", &type_switch, PLACE_GLOBAL, DOMAIN_FIELD(read_only), .fallback = "false",
+     .help = "write nothing to the directory, take addresses and mail host as they are"},
+
+    {"imap.uri", &type_imap_uri, PLACE_GLOBAL, IMAP_FIELD(uri), .required = true,
+     .help = "the IMAP server: imaps://HOST, or imap://HOST (STARTTLS)"},
+    {"imap.admin_login", &type_text, PLACE_GLOBAL, IMAP_FIELD(admin_login), .required = true,
+     .help = "an administrator of the server who may also act for users (proxy authorisation)"},
+    {"imap.admin_password_file", &type_secret, PLACE_GLOBAL, IMAP_FIELD(admin_password), .required = true,
+     .help = "file with the password of admin_login, or the name of a systemd credential"},
+    {"imap.ca_file", &type_file, PLACE_GLOBAL, IMAP_FIELD(ca_file),
+     .help = "certificate authorities to trust, PEM; without it the system's"},
+    {"imap.insecure", &type_switch, PLACE_GLOBAL, IMAP_FIELD(insecure), .fallback = "false",
+     .help = "use imap:// without TLS; loopback hosts only"},
+    {"imap.timeout", &type_duration, PLACE_GLOBAL, IMAP_FIELD(timeout_us), .fallback = "30s",
+     .min = 100 * MS, .max = DAY,
+     .help = "longest wait for the server without any progress"},
+    {"imap.window", &type_count, PLACE_GLOBAL, IMAP_FIELD(window), .fallback = "64", .min = 1, .max = 1024,
+     .help = "commands sent ahead of their answers"},
+    {"imap.mail_host", &type_host, PLACE_GLOBAL, DOMAIN_FIELD(mail_host),
+     .help = "value of the mail host attribute; default: the host of imap.uri; "
+             "\"\": leave the attribute alone"},
+
+    {"attributes.result", &type_attribute, PLACE_INHERITED, DOMAIN_FIELD(result_attribute),
+     .fallback = "mail",
+     .help = "attribute whose value names the mailbox"},
+    {"attributes.mail", &type_attribute, PLACE_INHERITED, DOMAIN_FIELD(mail_attribute), .fallback = "mail",
+     .help = "attribute of the primary address"},
+    {"attributes.alias", &type_attribute, PLACE_INHERITED, DOMAIN_FIELD(alias_attribute), .fallback = "alias",
+     .help = "attribute of further addresses"},
+    {"attributes.mail_host", &type_attribute, PLACE_INHERITED, DOMAIN_FIELD(mail_host_attribute),
+     .fallback = "mailHost",
+     .help = "attribute of the server that has the mailbox"},
+    {"attributes.quota", &type_attribute, PLACE_INHERITED, DOMAIN_FIELD(quota_attribute),
+     .fallback = "mailQuota",
+     .help = "attribute of the quota, in KiB"},
+    {"attributes.addresses", &type_attributes, PLACE_INHERITED, DOMAIN_FIELD(address_attributes),
+     .fallback = "[mail, alias]",
+     .help = "attributes in which an address must be unique; mail and alias always belong"},
+    {"user_filter", &type_filter, PLACE_INHERITED, DOMAIN_FIELD(user_filter),
+     .fallback = "(objectClass=kolabInetOrgPerson)", .help = "LDAP filter of people who get a mailbox"},
+    {"policy.mode", &type_choice, PLACE_INHERITED, DOMAIN_FIELD(policy_mode), .fallback = "when_empty",
+     .choices = policy_modes, .help = "when the primary address is made from the template"},
+    {"policy.primary", &type_template, PLACE_INHERITED, DOMAIN_FIELD(primary),
+     .fallback = "\"%(givenname)s.%(surname)s@%(domain)s\"",
+     .help = "template of the primary address; \"\": none"},
+    {"policy.secondary", &type_templates, PLACE_INHERITED, DOMAIN_FIELD(secondary),
+     .fallback = "[\"%(givenname[0:1])s.%(surname)s@%(domain)s\", \"%(uid)s@%(domain)s\", "
+                 "\"%(givenname)s.%(surname)s@%(domain)s\"]",
+     .help = "templates of further addresses, in order"},
+    {"policy.default_locale", &type_locale, PLACE_INHERITED, DOMAIN_FIELD(default_locale),
+     .fallback = "en_US",
+     .help = "how names are transliterated for an entry without preferredLanguage"},
+    {"quota.default", &type_quota, PLACE_INHERITED, DOMAIN_FIELD(default_quota_kib), .fallback = "none",
+     .help = "quota of an entry without one: KiB, or 500MiB, 5GiB; unlimited; none: leave it alone"},
+    {"folders", &type_folders, PLACE_INHERITED, DOMAIN_FIELD(folders),
+     .help = "folders that every mailbox gets, by name; replaces the 14 default ones"},
+    {"folders_enforce", &type_switch, PLACE_INHERITED, DOMAIN_FIELD(enforce_folders), .fallback = "false",
+     .help = "create again what the user deleted"},
+
+    {"quota", &type_quota, PLACE_FOLDER, FOLDER_FIELD(quota_kib), .fallback = "none",
+     .help = "quota of its own: KiB, or 500MiB, 5GiB; unlimited; none: it counts for the mailbox"},
+    {"partition", &type_partition, PLACE_FOLDER, FOLDER_FIELD(partition),
+     .help = "partition of the IMAP server; without it the server chooses"},
+    {"metadata", &type_metadata, PLACE_FOLDER, FOLDER_FIELD(metadata), .fallback = "{}",
+     .help = "metadata entries (RFC 5464) below /private/ or /shared/, with their values"},
+    {"subscribe", &type_switch, PLACE_FOLDER, FOLDER_FIELD(subscribe), .fallback = "true",
+     .help = "subscribe the user"},
+
+    {"domains", &type_domains, PLACE_GLOBAL, CONFIG_FIELD(domains), .required = true,
+     .help = "the domains served, by name"},
+    {"base_dn", &type_dn, PLACE_DOMAIN, DOMAIN_FIELD(base_dn),
+     .help = "top of the domain's tree; default: dc=example,dc=org for example.org"},
+    {"aliases", &type_domain_names, PLACE_DOMAIN, DOMAIN_FIELD(aliases), .fallback = "[]",
+     .help = "other names of the domain, for further addresses"},
+    {.path = NULL},
+};
