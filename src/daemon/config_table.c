@@ -15,7 +15,7 @@ static const char *const log_levels[] = {"error", "warning", "info", "debug", NU
 static const char *const policy_modes[] = {"never", "when_empty", "always", NULL};
 
 /* The enums are stored through a guint. */
-G_STATIC_ASSERT(sizeof(LogLevel) == sizeof(guint) && LOG_DEBUG == 3);
+G_STATIC_ASSERT(sizeof(LogLevel) == sizeof(guint) && LOG_LEVEL_DEBUG == 3);
 G_STATIC_ASSERT(sizeof(PolicyMode) == sizeof(guint) && POLICY_ALWAYS == 2);
 
 const Setting config_settings[] = {

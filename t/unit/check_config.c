@@ -437,7 +437,7 @@ START_TEST(what_is_not_set_has_its_default)
     ck_assert_str_eq(config->state_file, "/var/lib/kolabd/state.db");
     ck_assert_uint_eq(config->workers, 4);
     ck_assert_int_eq(config->sweep_interval_us, G_TIME_SPAN_HOUR);
-    ck_assert_int_eq(config->log_level, LOG_INFO);
+    ck_assert_int_eq(config->log_level, LOG_LEVEL_INFO);
     ck_assert_ptr_null(config->directory->ca_file);
     ck_assert(config->directory->starttls && !config->directory->insecure && !config->imap->insecure);
     ck_assert_int_eq(config->directory->timeout_us, 30 * G_TIME_SPAN_SECOND);
@@ -479,7 +479,7 @@ START_TEST(every_setting_reaches_its_field)
     ck_assert_str_eq(config->state_file, "/s");
     ck_assert_uint_eq(config->workers, 7);
     ck_assert_int_eq(config->sweep_interval_us, 2 * G_TIME_SPAN_HOUR);
-    ck_assert_int_eq(config->log_level, LOG_DEBUG);
+    ck_assert_int_eq(config->log_level, LOG_LEVEL_DEBUG);
     ck_assert_str_eq(config->directory->uri, "ldap://l");
     ck_assert_str_eq(config->directory->bind_dn, "cn=b");
     ck_assert_str_eq(config->directory->ca_file, "/ca");
