@@ -10,7 +10,6 @@
 
 #include <glib.h>
 
-
 typedef struct {
     char *state_file;
     guint workers;

@@ -613,9 +613,9 @@ static void remove_directory(char *path)
 /* Reads a text as a file whose secrets exist. */
 static Config *read_with_secrets(const char *text, const char *directory)
 {
-    g_autofree char *ldap = put_file(directory, "ldap.password", "secret\n", 7, 0600);
-    g_autofree char *imap = put_file(directory, "imap.password", "secret2", 7, 0640);
-    g_autofree char *ca = put_file(directory, "ca.pem", "x", 1, 0644);
+    g_autofree char *ldap G_GNUC_UNUSED = put_file(directory, "ldap.password", "secret\n", 7, 0600);
+    g_autofree char *imap G_GNUC_UNUSED = put_file(directory, "imap.password", "secret2", 7, 0640);
+    g_autofree char *ca G_GNUC_UNUSED = put_file(directory, "ca.pem", "x", 1, 0644);
     g_autoptr(GString) moved = g_string_new(text);
     g_autofree char *path = NULL;
     g_autoptr(GError) error = NULL;
