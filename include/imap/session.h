@@ -1,10 +1,9 @@
-/* session.h - one IMAP connection: connected, TLS verified and authenticated by libcurl, then commands in a pipeline.
+/* session.h - one IMAP connection as administrator or as a user, and commands carried out on it in a pipeline.
  *
- * All of libcurl is in session.c. One thread uses one session. After an error of the connection the session is dead:
- * close it. */
+ * One thread uses one session. After an error the session is dead: close it. The program must ignore SIGPIPE. */
 #pragma once
 
-#include "imap/reply.h"
+#include "imap/command.h"
 #include "wait/wait.h"
 
 #include <glib.h>
@@ -21,35 +20,28 @@ typedef struct {
 
 void imap_settings_free(ImapSettings *settings);
 
-/* A command under way: built, sent, answered. */
-typedef struct {
-    GString *line;      /* without tag and CRLF */
-    ImapStatus status;  /* IMAP_NONE: not answered */
-    char *code;         /* response code of the tagged reply */
-    char *text;         /* human text of the tagged reply */
-    GPtrArray *replies; /* of ImapReply*: untagged data that came for it */
-} ImapCommand;
-
-/* `verb` is sent as it is: "CREATE". */
-ImapCommand *imap_command_new(const char *verb);
-void imap_command_free(ImapCommand *command);
-/* A blank and `word` as it is: numbers, parentheses, names of ours. Never a value from outside. */
-void imap_command_add_word(ImapCommand *command, const char *word);
-/* A blank (not after "(") and a string: quoted, or a non-synchronising literal (RFC 7888) where quoting cannot carry it.
- * NUL cannot occur; CR and LF force the literal. */
-void imap_command_add_string(ImapCommand *command, const char *text);
-
 typedef struct ImapSession ImapSession;
 
 /* Connects and authenticates as the administrator; with `authorize_as` (a login name) as that user (proxy
- * authorisation, RFC 4616). FAULT_STOP: the server refuses the administrator's credentials, or the CA file cannot be read.
- * FAULT_RETRY: everything that may heal. The arguments must outlive the session. */
+ * authorisation, RFC 4616). FAULT_STOP: the server refuses the administrator's credentials, or the CA file cannot be
+ * read. FAULT_RETRY: everything that may heal. The arguments must outlive the session. */
 ImapSession *imap_session_open(const ImapSettings *settings, const char *authorize_as, Stop *stop,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Says LOGOUT when the session is alive, and does not wait long for the answer. */
 void imap_session_close(ImapSession *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapSession, imap_session_close)
 
-/* Sends all commands as a pipeline and waits for all answers; NO and BAD are answers, not errors. The commands' status
- * fields say how far it got also when it fails. FAULT_RETRY: the connection was lost (the message names the command the
- * server did not answer), timed out, or speaks no IMAP. */
+/* Sends all commands as a pipeline and waits for all answers; NO and BAD are answers, not errors. Untagged data belongs
+ * to the first command that has no answer yet; untagged OK, NO and BAD are dropped. Answers of an earlier run are
+ * forgotten first. The commands' status fields say how far it got also when it fails. FAULT_RETRY: the connection was
+ * lost (the message names the command the server did not answer), timed out, or speaks no IMAP, or the replies together
+ * take more than 64 MiB. */
 bool imap_session_run(ImapSession *session, GPtrArray *commands, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Is a session that rested still usable? Looks, without waiting, whether the server has closed it or said BYE (idle
+ * time-out, restart). */
+bool imap_session_alive(ImapSession *session);
+
+/* Did the last run fail because the server broke off, without BYE or with Cyrus' "BYE Fatal error"? So looks an imapd
+ * that died, most likely of the first command that has no answer. */
+bool imap_session_died(const ImapSession *session);

@@ -1,0 +1,331 @@
+#include "imap/session.h"
+
+#include "imap/connection.h"
+#include "model/fault.h"
+
+/* One TLS record carries 16 KiB: no more goes into one write, or is read at once. */
+enum { BATCH_OCTETS_MAX = 16384 };
+
+/* What may be sent before the server answers. Reading goes on while we send, so this bounds memory, not progress. */
+enum { UNANSWERED_OCTETS_MAX = 262144 };
+
+/* Memory for the replies of one run: some 80,000 LIST replies. */
+enum { REPLIES_OCTETS_MAX = 67108864 };
+
+#define LOGOUT_WAIT_US (G_USEC_PER_SEC / 4)
+
+struct ImapSession {
+    const ImapSettings *settings;
+    Stop *stop;
+    ImapConnection *connection;
+    GString *input; /* octets that make no complete reply yet */
+    char *bye;      /* text of the server's BYE; NULL: none */
+    gint64 timeout_us;
+    guint64 next_tag;
+    bool dead;
+    bool died;
+};
+
+/* One pipeline under way: commands[0, answered) are answered, [answered, queued) are sent or in the batch. */
+typedef struct {
+    ImapSession *session;
+    GPtrArray *commands;
+    guint64 first_tag;
+    guint answered;
+    guint queued;
+    GString *batch; /* does not move or change before it is sent: TLS may have begun with it */
+    gsize batch_sent;
+    gsize unanswered_octets;
+    gsize replies_octets;
+    bool send_failed;
+    gint64 deadline_us;
+} Run;
+
+static void run_clear(Run *run)
+{
+    g_string_free(run->batch, TRUE);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_clear)
+
+ImapSession *imap_session_open(const ImapSettings *settings, const char *authorize_as, Stop *stop, GError **error)
+{
+    ImapConnection *connection = imap_connection_open(settings, authorize_as, stop, error);
+
+    if (connection == NULL)
+        return NULL;
+    ImapSession *session = g_new0(ImapSession, 1);
+    session->settings = settings;
+    session->stop = stop;
+    session->connection = connection;
+    session->input = g_string_new(NULL);
+    session->timeout_us = settings->timeout_us;
+    session->next_tag = 1;
+    return session;
+}
+
+/* The first command that has no answer; NULL: all have. */
+static ImapCommand *find_current(const Run *run)
+{
+    return run->answered < run->commands->len ? g_ptr_array_index(run->commands, run->answered) : NULL;
+}
+
+/* Always false: "URI: PROBLEM COMMAND ENDING". */
+static bool fail(const Run *run, const char *problem, const char *ending, GError **error)
+{
+    ImapCommand *current = find_current(run);
+    g_autofree char *shown = current != NULL ? imap_command_show(current) : g_strdup("nothing");
+
+    g_set_error(error, FAULT, FAULT_RETRY, "%s: %s %s%s", run->session->settings->uri, problem, shown, ending);
+    return false;
+}
+
+static bool fail_closed(const Run *run, GError **error)
+{
+    ImapSession *session = run->session;
+    const char *loss = imap_connection_loss(session->connection);
+    g_autoptr(GString) ending = g_string_new(NULL);
+
+    /* Cyrus' imapd, when it aborts, has time for "BYE Fatal error: " and its reason. */
+    session->died = session->bye == NULL || g_str_has_prefix(session->bye, "Fatal error");
+    if (session->bye != NULL)
+        g_string_append_printf(ending, ", after BYE: %s", session->bye);
+    else if (loss[0] != '\0')
+        g_string_append_printf(ending, " (%s)", loss);
+    return fail(run, "the server closed the connection instead of answering", ending->str, error);
+}
+
+/* One write for as many commands as the window and a TLS record take. Half the window must be free, or the pipeline
+ * would decay into one small write an answer. */
+static void fill_batch(Run *run)
+{
+    const guint window = run->session->settings->window;
+
+    if (run->batch_sent < run->batch->len || run->queued - run->answered > window / 2)
+        return;
+    g_string_truncate(run->batch, 0);
+    run->batch_sent = 0;
+    while (run->queued < run->commands->len && run->queued - run->answered < MAX(window, 1) &&
+           run->batch->len < BATCH_OCTETS_MAX && run->unanswered_octets < UNANSWERED_OCTETS_MAX) {
+        const ImapCommand *command = g_ptr_array_index(run->commands, run->queued);
+
+        g_string_append_printf(run->batch, "k%" G_GUINT64_FORMAT " ", run->first_tag + run->queued);
+        g_string_append_len(run->batch, command->line->str, (gssize)command->line->len);
+        g_string_append(run->batch, "\r\n");
+        run->unanswered_octets += command->line->len;
+        run->queued++;
+    }
+}
+
+static bool has_to_send(const Run *run)
+{
+    return run->batch_sent < run->batch->len && !run->send_failed;
+}
+
+/* A failure is not reported here: the server's last words may still be there to be read. */
+static void send_batch(Run *run, bool *moved)
+{
+    const char *rest = run->batch->str + run->batch_sent;
+    gsize sent;
+
+    if (!has_to_send(run))
+        return;
+    switch (imap_connection_send(run->session->connection, rest, run->batch->len - run->batch_sent, &sent)) {
+    case TRANSFER_MOVED:
+        run->batch_sent += sent;
+        *moved = true;
+        break;
+    case TRANSFER_BLOCKED:
+        break;
+    case TRANSFER_CLOSED:
+        run->send_failed = true;
+        break;
+    }
+}
+
+static bool take_tagged(Run *run, ImapReply *reply, GError **error)
+{
+    ImapCommand *current = find_current(run);
+    g_autofree char *tag = g_strdup_printf("k%" G_GUINT64_FORMAT, run->first_tag + run->answered);
+
+    if (current == NULL || run->answered == run->queued || g_strcmp0(reply->tag, tag) != 0)
+        return fail(run, "the server answers what was not asked instead of answering", "", error);
+    current->status = reply->status;
+    current->code = g_steal_pointer(&reply->code);
+    current->text = g_steal_pointer(&reply->text);
+    run->unanswered_octets -= current->line->len;
+    run->answered++;
+    return true;
+}
+
+static bool take_reply(Run *run, ImapReply *owned, GError **error)
+{
+    g_autoptr(ImapReply) reply = owned;
+    ImapCommand *current = find_current(run);
+
+    switch (reply->kind) {
+    case REPLY_TAGGED:
+        return take_tagged(run, reply, error);
+    case REPLY_CONTINUATION:
+        return fail(run, "the server asks for more data instead of answering", "", error);
+    case REPLY_UNTAGGED:
+        if (reply->status == IMAP_BYE) {
+            g_free(run->session->bye);
+            run->session->bye = g_steal_pointer(&reply->text);
+        } else if (reply->status == IMAP_NONE && current != NULL)
+            g_ptr_array_add(current->replies, g_steal_pointer(&reply));
+        return true;
+    }
+    g_assert_not_reached();
+}
+
+static bool take_replies(Run *run, GError **error)
+{
+    GString *input = run->session->input;
+    ImapReply *reply;
+    gsize at = 0, used;
+
+    do {
+        if (!imap_reply_parse(input->str + at, input->len - at, &reply, &used, error)) {
+            g_prefix_error(error, "%s: ", run->session->settings->uri);
+            return false;
+        }
+        at += used;
+        run->replies_octets += reply != NULL ? reply->weight : used;
+        if (reply != NULL && !take_reply(run, reply, error))
+            return false;
+        if (run->replies_octets > REPLIES_OCTETS_MAX)
+            return fail(run, "the server sends too much in answer to", "", error);
+    } while (reply != NULL);
+    g_string_erase(input, 0, (gssize)at);
+    return true;
+}
+
+static bool receive(Run *run, bool *moved, GError **error)
+{
+    char buffer[BATCH_OCTETS_MAX];
+    gsize len;
+
+    switch (imap_connection_receive(run->session->connection, buffer, sizeof buffer, &len)) {
+    case TRANSFER_MOVED:
+        *moved = true;
+        g_string_append_len(run->session->input, buffer, (gssize)len);
+        return take_replies(run, error);
+    case TRANSFER_BLOCKED:
+        return true;
+    case TRANSFER_CLOSED:
+        return fail_closed(run, error);
+    }
+    g_assert_not_reached();
+}
+
+static bool wait_for_server(const Run *run, GError **error)
+{
+    g_autofree char *ending = NULL;
+
+    switch (imap_connection_wait(run->session->connection, has_to_send(run), run->deadline_us)) {
+    case WAIT_READY:
+        return true;
+    case WAIT_STOPPED:
+        return fail(run, "stopped while waiting for the answer to", "", error);
+    case WAIT_DEADLINE:
+        ending = g_strdup_printf(" within %.3g s", (double)run->session->timeout_us / G_USEC_PER_SEC);
+        return fail(run, "the server does not answer", ending, error);
+    }
+    g_assert_not_reached();
+}
+
+/* Sends and reads what is possible now, and waits when nothing is. */
+static bool advance(Run *run, GError **error)
+{
+    bool moved = false;
+
+    if (stop_asked_now(run->session->stop))
+        return fail(run, "stopped before the answer to", "", error);
+    fill_batch(run);
+    send_batch(run, &moved);
+    if (!receive(run, &moved, error))
+        return false;
+    if (!moved)
+        return wait_for_server(run, error);
+    run->deadline_us = g_get_monotonic_time() + run->session->timeout_us;
+    return true;
+}
+
+static Run begin(ImapSession *session, GPtrArray *commands)
+{
+    Run run = {
+        .session = session,
+        .commands = commands,
+        .first_tag = session->next_tag,
+        .batch = g_string_new(NULL),
+        .deadline_us = g_get_monotonic_time() + session->timeout_us,
+    };
+
+    session->next_tag += commands->len;
+    session->died = false;
+    return run;
+}
+
+bool imap_session_run(ImapSession *session, GPtrArray *commands, GError **error)
+{
+    if (session->dead) {
+        g_set_error(error, FAULT, FAULT_RETRY, "%s: the connection was lost before", session->settings->uri);
+        return false;
+    }
+    g_auto(Run) run = begin(session, commands);
+    for (guint i = 0; i < commands->len; i++)
+        imap_command_reset(g_ptr_array_index(commands, i));
+    while (run.answered < commands->len) {
+        if (!advance(&run, error)) {
+            session->dead = true;
+            return false;
+        }
+    }
+    return true;
+}
+
+bool imap_session_alive(ImapSession *session)
+{
+    g_autoptr(GPtrArray) nothing = g_ptr_array_new();
+    bool moved = true;
+
+    if (session->dead)
+        return false;
+    g_auto(Run) run = begin(session, nothing);
+    while (moved) {
+        moved = false;
+        if (!receive(&run, &moved, NULL))
+            session->dead = true;
+    }
+    session->died = false;
+    session->dead = session->dead || session->bye != NULL;
+    return !session->dead;
+}
+
+bool imap_session_died(const ImapSession *session)
+{
+    return session->died;
+}
+
+/* A session that just vanished would be a broken connection in the server's log. */
+static void log_out(ImapSession *session)
+{
+    g_autoptr(GPtrArray) commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
+
+    session->timeout_us = MIN(session->timeout_us, LOGOUT_WAIT_US);
+    g_ptr_array_add(commands, imap_command_new("LOGOUT"));
+    session->dead = !imap_session_run(session, commands, NULL);
+}
+
+void imap_session_close(ImapSession *session)
+{
+    if (session == NULL)
+        return;
+    if (!session->dead)
+        log_out(session);
+    imap_connection_close(session->connection);
+    g_string_free(session->input, TRUE);
+    g_free(session->bye);
+    g_free(session);
+}
