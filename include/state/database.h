@@ -13,6 +13,7 @@ struct State {
     int lock_fd; /* -1: the file is not ours */
     GMutex lock;
     GCond changed; /* the queue changed */
+    guint wakes;   /* how often it did */
     sqlite3 *db;
     GHashTable *statements; /* const char* (a literal) -> sqlite3_stmt*, prepared once */
     GHashTable *leased;     /* set of char*: see queue.c */

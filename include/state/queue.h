@@ -15,7 +15,7 @@ typedef struct {
     char *domain;
     char *unique_id;
     char *reason;      /* "notice", "sweep", "operator" */
-    char *dn;          /* of the last failed try; the worker may set it once it knows: a problem is shown with it */
+    char *dn;          /* of the last failed try; the worker sets it once it knows: a problem is shown with it */
     bool verify;       /* look at the IMAP side too, whatever the state says */
     guint attempts;    /* failed ones so far */
     gint64 generation; /* which version of the row was leased */
@@ -37,8 +37,11 @@ bool queue_group_end(State *state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Leases the change that has been due longest. *change is owned by the caller, NULL when none is due. */
 bool queue_lease(State *state, Change **change, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Waits until a change may be due, `deadline_us` (monotonic) passes, or the daemon is asked to stop. */
-void queue_wait(State *state, Stop *stop, gint64 deadline_us);
+/* What has happened to the queue so far, as a number: taken before looking, given to queue_wait after. */
+guint queue_seen(State *state);
+/* Waits until a change is due, anything has happened to the queue since `seen`, `deadline_us` (monotonic) passes, or the
+ * daemon is asked to stop (queue_wake makes that known). */
+void queue_wait(State *state, Stop *stop, guint seen, gint64 deadline_us);
 /* Wakes all that wait. */
 void queue_wake(State *state);
 

@@ -14,7 +14,7 @@ typedef struct {
     Shared *shared;
     Directory *directory;
     Mailstore *mailstore;
-    const Change *change;
+    Change *change;
     const DomainSettings *domain;
     GPtrArray *journal;
     bool deciding; /* we hold decide_lock */
@@ -42,8 +42,13 @@ static bool read_entry(Job *job, GError **error)
         g_set_error(error, FAULT, FAULT_PARK, "the configuration has no domain \"%s\" any more", job->change->domain);
         return false;
     }
-    return directory_read_entry(job->directory, job->domain, job->change->unique_id, &job->entry, error)
-        && state_find_record(job->shared->state, job->change->domain, job->change->unique_id, &job->record, error);
+    if (!directory_read_entry(job->directory, job->domain, job->change->unique_id, &job->entry, error))
+        return false;
+    if (job->entry != NULL) {
+        g_free(job->change->dn);
+        job->change->dn = g_strdup(entry_dn(job->entry));
+    }
+    return state_find_record(job->shared->state, job->change->domain, job->change->unique_id, &job->record, error);
 }
 
 /* The state is asked first: an address leaves it only after the directory has it. */
@@ -248,7 +253,7 @@ static bool settle_departed(Job *job, GError **error)
     return queue_finish(job->shared->state, job->change, job->record, job->journal, error);
 }
 
-bool provision_change(Shared *shared, Directory *directory, Mailstore *mailstore, const Change *change, GPtrArray *journal,
+bool provision_change(Shared *shared, Directory *directory, Mailstore *mailstore, Change *change, GPtrArray *journal,
                       GError **error)
 {
     g_auto(Job) job = {.shared = shared, .directory = directory, .mailstore = mailstore, .change = change, .journal = journal};

@@ -43,7 +43,7 @@ static void set_aside(Worker *worker, const Change *change, GPtrArray *journal, 
         return;
     }
     g_atomic_int_inc(&shared->progress.failed);
-    log_entry(G_LOG_LEVEL_WARNING, change->domain, NULL, "entry %s: %s (%s)", change->unique_id, fault->message,
+    log_entry(G_LOG_LEVEL_WARNING, change->domain, change->dn != NULL ? change->dn : change->unique_id, "%s (%s)", fault->message,
               fault_of(fault) == FAULT_PARK ? "set aside until the entry changes or an operator retries it"
                                             : "will be tried again");
     if (!queue_fail(shared->state, change, fault_of(fault), fault->message, journal, &problem))
@@ -52,7 +52,7 @@ static void set_aside(Worker *worker, const Change *change, GPtrArray *journal, 
 }
 
 /* Tries a change; NULL when it came to its end, else the fault (owned by the caller). */
-static GError *try_change(Worker *worker, const Change *change, GPtrArray *journal)
+static GError *try_change(Worker *worker, Change *change, GPtrArray *journal)
 {
     GError *fault = NULL;
 
@@ -67,7 +67,7 @@ static GError *try_change(Worker *worker, const Change *change, GPtrArray *journ
     }
 }
 
-static void handle_change(Worker *worker, const Change *change)
+static void handle_change(Worker *worker, Change *change)
 {
     g_autoptr(GPtrArray) journal = g_ptr_array_new_with_free_func((GDestroyNotify)journal_row_free);
     GError *fault = try_change(worker, change, journal);
@@ -102,9 +102,11 @@ static bool work(Worker *worker)
     Shared *shared = worker->shared;
     g_autoptr(Change) change = NULL;
     g_autoptr(GError) fault = NULL;
+    guint seen;
 
     if (!connect_servers(worker))
         return true;
+    seen = queue_seen(shared->state);
     if (!queue_lease(shared->state, &change, &fault)) {
         shared_fail(shared, g_steal_pointer(&fault));
         return false;
@@ -117,7 +119,7 @@ static bool work(Worker *worker)
         queue_wake(shared->state);
         return false;
     }
-    queue_wait(shared->state, shared->stop, g_get_monotonic_time() + IDLE_US);
+    queue_wait(shared->state, shared->stop, seen, g_get_monotonic_time() + IDLE_US);
     return true;
 }
 

@@ -40,6 +40,8 @@ bool mailstore_connect(Mailstore *mailstore, GError **error)
 {
     g_autoptr(ImapSession) session = NULL;
 
+    if (mailstore->admin != NULL && !imap_session_alive(mailstore->admin))
+        g_clear_pointer(&mailstore->admin, imap_session_close);
     if (mailstore->admin != NULL)
         return true;
     session = imap_session_open(mailstore->settings, NULL, mailstore->stop, error);

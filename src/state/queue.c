@@ -31,6 +31,13 @@ void change_free(Change *change)
     g_free(change);
 }
 
+/* The count tells a thread that did not wait yet that something happened since it looked. */
+static void wake_waiting(State *state)
+{
+    state->wakes++;
+    g_cond_broadcast(&state->changed);
+}
+
 /* A line feed is in no domain's name. */
 static char *lease_key(const char *domain, const char *unique_id)
 {
@@ -49,7 +56,7 @@ static void end_lease(State *state, const Change *change)
     g_autofree char *key = lease_key(change->domain, change->unique_id);
 
     g_hash_table_remove(state->leased, key);
-    g_cond_broadcast(&state->changed);
+    wake_waiting(state);
 }
 
 static bool write_addition(State *state, const char *domain, const char *unique_id, const char *reason, bool verify,
@@ -89,7 +96,7 @@ static bool write_group(State *state, GPtrArray *group, GError **error)
     if (!transaction_commit(&transaction, error))
         return false;
     g_ptr_array_set_size(group, 0);
-    g_cond_broadcast(&state->changed);
+    wake_waiting(state);
     return true;
 }
 
@@ -118,7 +125,7 @@ bool queue_add(State *state, const char *domain, const char *unique_id, const ch
     now = wait_timestamp(0);
     if (!write_addition(state, domain, unique_id, reason, verify, now, error))
         return false;
-    g_cond_broadcast(&state->changed);
+    wake_waiting(state);
     return true;
 }
 
@@ -214,11 +221,18 @@ static gint64 find_next_due(State *state, gint64 latest_us)
     return latest_us;
 }
 
-void queue_wait(State *state, Stop *stop, gint64 deadline_us)
+guint queue_seen(State *state)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
 
-    while (!stop_asked(stop)) {
+    return state->wakes;
+}
+
+void queue_wait(State *state, Stop *stop, guint seen, gint64 deadline_us)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+
+    while (!stop_asked(stop) && state->wakes == seen) {
         gint64 until_us = find_next_due(state, deadline_us);
 
         if (until_us <= g_get_monotonic_time())
@@ -231,7 +245,7 @@ void queue_wake(State *state)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
 
-    g_cond_broadcast(&state->changed);
+    wake_waiting(state);
 }
 
 static bool write_record(State *state, const Change *change, const Record *record, const char *now, GError **error)

@@ -450,7 +450,7 @@ START_TEST(waiting_ends_at_the_deadline)
 
     add("id-1");
     change = lease_of("id-1");
-    queue_wait(state, stop, deadline_us);
+    queue_wait(state, stop, queue_seen(state), deadline_us);
     ck_assert_int_ge(g_get_monotonic_time(), deadline_us);
 }
 END_TEST
@@ -461,7 +461,7 @@ START_TEST(waiting_ends_at_once_when_a_change_is_due)
     gint64 deadline_us = after_ms(60000);
 
     add("id-1");
-    queue_wait(state, stop, deadline_us);
+    queue_wait(state, stop, queue_seen(state), deadline_us);
     ck_assert_int_lt(g_get_monotonic_time(), deadline_us);
 }
 END_TEST
@@ -476,7 +476,7 @@ START_TEST(waiting_ends_when_a_retry_is_due)
     add("id-1");
     first = lease_of("id-1");
     fail_change(first, FAULT_RETRY);
-    queue_wait(state, stop, deadline_us);
+    queue_wait(state, stop, queue_seen(state), deadline_us);
     ck_assert_int_lt(g_get_monotonic_time(), deadline_us);
     second = lease_of("id-1");
 }
@@ -496,7 +496,7 @@ START_TEST(waiting_ends_when_another_thread_adds_a_change)
     GThread *thread = g_thread_new("add", add_soon, NULL);
     g_autoptr(Change) change = NULL;
 
-    queue_wait(state, stop, deadline_us);
+    queue_wait(state, stop, queue_seen(state), deadline_us);
     ck_assert_int_lt(g_get_monotonic_time(), deadline_us);
     g_thread_join(thread);
     change = lease_of("id-1");
@@ -517,9 +517,21 @@ START_TEST(waiting_ends_when_the_daemon_is_asked_to_stop)
     gint64 deadline_us = after_ms(60000);
     GThread *thread = g_thread_new("stop", stop_soon, stop);
 
-    queue_wait(state, stop, deadline_us);
+    queue_wait(state, stop, queue_seen(state), deadline_us);
     ck_assert_int_lt(g_get_monotonic_time(), deadline_us);
     g_thread_join(thread);
+}
+END_TEST
+
+START_TEST(waiting_ends_at_once_when_something_happened_since_the_look)
+{
+    g_autoptr(Stop) stop = stop_new();
+    gint64 deadline_us = after_ms(60000);
+    guint seen = queue_seen(state);
+
+    queue_wake(state);
+    queue_wait(state, stop, seen, deadline_us);
+    ck_assert_int_lt(g_get_monotonic_time(), deadline_us);
 }
 END_TEST
 
@@ -548,7 +560,7 @@ static gpointer work(gpointer stop)
         ck_assert(queue_count(state, &counts, NULL));
         if (!g_atomic_int_get(&noticing) && counts.due + counts.leased == 0)
             return NULL;
-        queue_wait(state, stop, after_ms(5));
+        queue_wait(state, stop, queue_seen(state), after_ms(5));
     }
 }
 
@@ -639,6 +651,7 @@ static void add_waits(TCase *cases)
     tcase_add_test(cases, waiting_ends_when_a_retry_is_due);
     tcase_add_test(cases, waiting_ends_when_another_thread_adds_a_change);
     tcase_add_test(cases, waiting_ends_when_the_daemon_is_asked_to_stop);
+    tcase_add_test(cases, waiting_ends_at_once_when_something_happened_since_the_look);
     tcase_add_test(cases, workers_never_hold_the_same_entry_and_leave_nothing);
     tcase_add_test(cases, the_next_change_and_a_mailboxs_owner_are_found_by_an_index);
 }
