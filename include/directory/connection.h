@@ -54,6 +54,6 @@ bool connection_send_search(Connection *connection, const char *base_dn, int sco
 bool connection_wait_search(Connection *connection, int id, const char *base_dn, LDAPMessage **message,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Reads all users of a domain page by page; as directory_sweep. Closes the connection when it breaks off. */
-bool connection_sweep(Connection *connection, const DomainSettings *domain, const char *const *attributes,
+/* Reads all entries of one kind of a domain page by page; as directory_sweep. Closes the connection when it breaks off. */
+bool connection_sweep(Connection *connection, const DomainSettings *domain, EntryKind kind, const char *const *attributes,
                       DirectoryVisit visit, gpointer user_data, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -6,15 +6,17 @@
 
 #include <glib.h>
 
+/* In the order in which an entry of several kinds is taken. */
 typedef enum {
     KIND_NONE, /* nothing we serve */
     KIND_USER,
-    KIND_SHARED_FOLDER,
     KIND_RESOURCE,
+    KIND_SHARED_FOLDER,
     KIND_GROUP,
+    KIND_COUNT,
 } EntryKind;
 
-/* "none", "user", "shared folder", "resource", "group". */
+/* "none", "user", "resource", "shared folder", "group". */
 const char *entry_kind_name(EntryKind kind);
 
 typedef struct Entry Entry;

@@ -1,6 +1,8 @@
 /* settings.h - what the policy of one domain is told. Made by the configuration, immutable afterwards. */
 #pragma once
 
+#include "model/entry.h"
+
 #include <glib.h>
 
 typedef enum {
@@ -15,7 +17,8 @@ typedef struct {
     char *name;         /* parent DNS name, lower case */
     GPtrArray *aliases; /* of char*: alias domains, lower case */
     char *base_dn;
-    char *user_filter;  /* RFC 4515 */
+    char *filters[KIND_COUNT]; /* RFC 4515: what is of a kind; "": nothing. NULL for KIND_NONE */
+    char *opt_out_filter;      /* RFC 4515: who is left alone whatever the kind; "": nobody */
 
     /* Attribute names as configured; compared without case. */
     char *unique_id_attribute;
@@ -52,6 +55,10 @@ void domain_settings_seal(DomainSettings *settings);
 
 /* The attributes the policy reads, for a search: NULL-terminated, owned by the caller (g_strfreev). */
 char **domain_settings_attributes(const DomainSettings *settings);
+
+/* The filter by which the server finds the entries of a kind: those that the kind's own filter matches, without those that
+ * an earlier kind has and those that opted out. NULL when nothing is of this kind. Owned by the caller. */
+char *domain_settings_filter(const DomainSettings *settings, EntryKind kind);
 
 /* The attribute behind a name in a template: "sn" for "surname", NULL for "domain" and "standard_domain", else itself. */
 const char *domain_settings_attribute_of(const char *name);

@@ -73,7 +73,7 @@ bool config_check_filter(const char *text, GError **error)
 {
     Scan scan = {.at = text};
 
-    if (scan_filter(&scan, 0) && *scan.at == '\0')
+    if (*text == '\0' || (scan_filter(&scan, 0) && *scan.at == '\0'))
         return true;
     g_set_error(error, FAULT, FAULT_STOP, "bad LDAP filter at position %ld: %s",
                 g_utf8_pointer_to_offset(text, scan.at) + 1,

@@ -98,9 +98,9 @@ static bool queue_missing(Sweep *sweep, GError **error)
         return false;
     if (g_hash_table_size(sweep->seen) == 0 && g_hash_table_size(known) > 0) {
         g_set_error(error, FAULT, FAULT_RETRY,
-                    "domain %s: the directory shows no entry for user_filter %s below \"%s\", but %u are known; nothing is "
-                    "concluded from that; check the filter and the access control of the bind DN", sweep->domain->name,
-                    sweep->domain->user_filter, sweep->domain->base_dn, g_hash_table_size(known));
+                    "domain %s: the directory shows no entry of any kind we serve below \"%s\", but %u are known; nothing "
+                    "is concluded from that; check the filters and the access control of the bind DN", sweep->domain->name,
+                    sweep->domain->base_dn, g_hash_table_size(known));
         return false;
     }
     g_hash_table_iter_init(&iter, known);
@@ -139,8 +139,8 @@ static bool sweep_domain(Sweeper *sweeper, const DomainSettings *domain, GError 
     }
     if (g_hash_table_size(seen) == 0)
         log_entry(G_LOG_LEVEL_WARNING, domain->name, NULL,
-                  "domain %s: no entry for user_filter %s below \"%s\" that the bind DN may read", domain->name,
-                  domain->user_filter, domain->base_dn);
+                  "domain %s: no entry of any kind we serve below \"%s\" that the bind DN may read", domain->name,
+                  domain->base_dn);
     log_entry(G_LOG_LEVEL_INFO, domain->name, NULL, "domain %s: %u entries read, %u to look at", domain->name,
               g_hash_table_size(seen), sweep.queued);
     return true;

@@ -8,6 +8,9 @@
 /* Addresses in one OR filter: well below every server's limit for a filter. */
 enum { FILTER_ADDRESSES_MAX = 30 };
 
+/* No message has this id. */
+enum { NOT_SENT = -1 };
+
 struct Directory {
     Connection connection;
 };
@@ -85,34 +88,64 @@ static char **full_attributes(const DomainSettings *domain)
     return g_strv_builder_end(builder);
 }
 
-/* The full read and one search per kind go out together; the server evaluates the filters. */
+/* Sends one search per kind for the entry with this id; the server evaluates the filters. */
+static bool send_kinds(Connection *connection, const DomainSettings *domain, const char *by_id, int *ids, GError **error)
+{
+    static const char *const none[] = {LDAP_NO_ATTRS, NULL};
+
+    for (guint kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
+        g_autofree char *of_kind = domain_settings_filter(domain, kind);
+        g_autofree char *filter = of_kind == NULL ? NULL : g_strconcat("(&", by_id, of_kind, ")", NULL);
+
+        ids[kind] = NOT_SENT;
+        if (filter != NULL
+            && !connection_send_search(connection, domain->base_dn, LDAP_SCOPE_SUBTREE, filter, none, NULL, &ids[kind], error))
+            return false;
+    }
+    return true;
+}
+
+static bool wait_kinds(Connection *connection, const DomainSettings *domain, const int *ids, EntryKind *found, GError **error)
+{
+    *found = KIND_NONE;
+    for (guint kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
+        g_autoptr(LDAPMessage) message = NULL;
+
+        if (ids[kind] == NOT_SENT)
+            continue;
+        if (!connection_wait_search(connection, ids[kind], domain->base_dn, &message, error))
+            return false;
+        if (*found == KIND_NONE && ldap_count_entries(connection->ldap, message) > 0)
+            *found = kind;
+    }
+    return true;
+}
+
 bool directory_read_entry(Directory *directory, const DomainSettings *domain, const char *unique_id, Entry **entry,
                           GError **error)
 {
-    static const char *const none[] = {LDAP_NO_ATTRS, NULL};
     Connection *connection = &directory->connection;
     g_auto(GStrv) attributes = full_attributes(domain);
     g_autofree char *by_id = filter_equal(domain->unique_id_attribute, unique_id);
-    g_autofree char *is_user = g_strconcat("(&", by_id, domain->user_filter, ")", NULL);
     g_autoptr(LDAPMessage) full = NULL;
-    g_autoptr(LDAPMessage) user = NULL;
     LDAPMessage *first;
-    int full_id, user_id;
+    EntryKind kind;
+    int full_id, kind_ids[KIND_COUNT];
 
+    /* All go out together, and are waited for once. */
     if (!connection_open(connection, error)
         || !connection_send_search(connection, domain->base_dn, LDAP_SCOPE_SUBTREE, by_id,
                                    (const char *const *)attributes, NULL, &full_id, error)
-        || !connection_send_search(connection, domain->base_dn, LDAP_SCOPE_SUBTREE, is_user, none, NULL, &user_id, error)
+        || !send_kinds(connection, domain, by_id, kind_ids, error)
         || !connection_wait_search(connection, full_id, domain->base_dn, &full, error)
-        || !connection_wait_search(connection, user_id, domain->base_dn, &user, error))
+        || !wait_kinds(connection, domain, kind_ids, &kind, error))
         return false;
     first = ldap_first_entry(connection->ldap, full);
     if (first == NULL) {
         *entry = NULL;
         return true;
     }
-    *entry = connection_make_entry(connection, first, domain->unique_id_attribute,
-                                   ldap_count_entries(connection->ldap, user) > 0 ? KIND_USER : KIND_NONE, error);
+    *entry = connection_make_entry(connection, first, domain->unique_id_attribute, kind, error);
     return *entry != NULL;
 }
 
@@ -292,6 +325,10 @@ bool directory_sweep(Directory *directory, const DomainSettings *domain, Directo
 {
     g_auto(GStrv) attributes = full_attributes(domain);
 
-    return directory_check_base(directory, domain, error)
-        && connection_sweep(&directory->connection, domain, (const char *const *)attributes, visit, user_data, error);
+    if (!directory_check_base(directory, domain, error))
+        return false;
+    for (guint kind = KIND_NONE + 1; kind < KIND_COUNT; kind++)
+        if (!connection_sweep(&directory->connection, domain, kind, (const char *const *)attributes, visit, user_data, error))
+            return false;
+    return true;
 }

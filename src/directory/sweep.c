@@ -1,7 +1,7 @@
 #include "directory/connection.h"
 
 /* A page of a paged search (RFC 2696): `cookie` goes in and out; an empty one is the last page. */
-static bool send_page(Connection *connection, const DomainSettings *domain, const char *const *attributes,
+static bool send_page(Connection *connection, const DomainSettings *domain, const char *filter, const char *const *attributes,
                       struct berval *cookie, int *id, GError **error)
 {
     LDAPControl *control = NULL;
@@ -12,8 +12,8 @@ static bool send_page(Connection *connection, const DomainSettings *domain, cons
     if (result != LDAP_SUCCESS)
         return connection_fail(connection, FAULT_RETRY, "make a paged search", result, error);
     controls[0] = control;
-    sent = connection_send_search(connection, domain->base_dn, LDAP_SCOPE_SUBTREE, domain->user_filter, attributes, controls,
-                                  id, error);
+    sent = connection_send_search(connection, domain->base_dn, LDAP_SCOPE_SUBTREE, filter, attributes, controls, id,
+                                  error);
     ldap_control_free(control);
     return sent;
 }
@@ -53,16 +53,16 @@ static bool finish_page(Connection *connection, const DomainSettings *domain, LD
     return true;
 }
 
-static bool visit_message(Connection *connection, const DomainSettings *domain, LDAPMessage *message, DirectoryVisit visit,
-                          gpointer user_data, GError **error)
+static bool visit_message(Connection *connection, const DomainSettings *domain, EntryKind kind, LDAPMessage *message,
+                          DirectoryVisit visit, gpointer user_data, GError **error)
 {
-    g_autoptr(Entry) entry = connection_make_entry(connection, message, domain->unique_id_attribute, KIND_USER, error);
+    g_autoptr(Entry) entry = connection_make_entry(connection, message, domain->unique_id_attribute, kind, error);
 
     return entry != NULL && visit(entry, user_data, error);
 }
 
 /* Messages of one page, as they come. */
-static bool read_page(Connection *connection, const DomainSettings *domain, int id, struct berval *cookie,
+static bool read_page(Connection *connection, const DomainSettings *domain, EntryKind kind, int id, struct berval *cookie,
                       DirectoryVisit visit, gpointer user_data, GError **error)
 {
     for (;;) {
@@ -72,7 +72,7 @@ static bool read_page(Connection *connection, const DomainSettings *domain, int 
             return false;
         switch (ldap_msgtype(message)) {
         case LDAP_RES_SEARCH_ENTRY:
-            if (!visit_message(connection, domain, message, visit, user_data, error))
+            if (!visit_message(connection, domain, kind, message, visit, user_data, error))
                 return false;
             break;
         case LDAP_RES_SEARCH_REFERENCE: /* a part of the tree is elsewhere: we do not see it all */
@@ -85,16 +85,20 @@ static bool read_page(Connection *connection, const DomainSettings *domain, int 
     }
 }
 
-bool connection_sweep(Connection *connection, const DomainSettings *domain, const char *const *attributes,
+bool connection_sweep(Connection *connection, const DomainSettings *domain, EntryKind kind, const char *const *attributes,
                       DirectoryVisit visit, gpointer user_data, GError **error)
 {
+    g_autofree char *filter = domain_settings_filter(domain, kind);
     struct berval cookie = {0};
     bool complete;
     int id;
 
+    if (filter == NULL)
+        return true;
+
     do
-        complete = send_page(connection, domain, attributes, &cookie, &id, error)
-                && read_page(connection, domain, id, &cookie, visit, user_data, error);
+        complete = send_page(connection, domain, filter, attributes, &cookie, &id, error)
+                && read_page(connection, domain, kind, id, &cookie, visit, user_data, error);
     while (complete && cookie.bv_len > 0);
     ber_memfree(cookie.bv_val);
     /* What is left of a page that was broken off would be taken for answers to what comes next. */

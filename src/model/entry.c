@@ -26,6 +26,8 @@ const char *entry_kind_name(EntryKind kind)
         return "resource";
     case KIND_GROUP:
         return "group";
+    case KIND_COUNT:
+        break; /* no kind */
     }
     g_assert_not_reached();
 }

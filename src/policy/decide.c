@@ -148,15 +148,37 @@ static bool decide_mailbox(const DomainSettings *settings, const Entry *entry, A
     return decide_quota(settings, entry, account, error) && decide_mail_host(settings, entry, account, error);
 }
 
+static bool decide_user(const DomainSettings *settings, const Entry *entry, AddressesTaken addresses_taken,
+                        gpointer user_data, Account *account, GError **error)
+{
+    return decide_addresses(settings, entry, addresses_taken, user_data, account, error)
+        && decide_result_value(settings, entry, account, error)
+        && (account->result_value == NULL || decide_mailbox(settings, entry, account, error));
+}
+
+static bool decide_kind(const DomainSettings *settings, const Entry *entry, AddressesTaken addresses_taken,
+                        gpointer user_data, Account *account, GError **error)
+{
+    switch (entry_kind(entry)) {
+    case KIND_USER:
+        return decide_user(settings, entry, addresses_taken, user_data, account, error);
+    case KIND_RESOURCE:
+    case KIND_SHARED_FOLDER:
+    case KIND_GROUP: /* nothing on their side of the store */
+        return true;
+    case KIND_NONE:
+    case KIND_COUNT:
+        break; /* not ours */
+    }
+    g_assert_not_reached();
+}
+
 bool policy_decide(const DomainSettings *settings, const Entry *entry, AddressesTaken addresses_taken,
                    gpointer user_data, Account **account, GError **error)
 {
     g_autoptr(Account) decided = account_new();
 
-    if (!decide_addresses(settings, entry, addresses_taken, user_data, decided, error) ||
-        !decide_result_value(settings, entry, decided, error))
-        return false;
-    if (decided->result_value != NULL && !decide_mailbox(settings, entry, decided, error))
+    if (!decide_kind(settings, entry, addresses_taken, user_data, decided, error))
         return false;
     *account = g_steal_pointer(&decided);
     return true;

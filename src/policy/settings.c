@@ -38,7 +38,11 @@ DomainSettings *domain_settings_new(const char *name)
     settings->name = g_ascii_strdown(name, -1);
     settings->aliases = g_ptr_array_new_with_free_func(g_free);
     settings->base_dn = default_base_dn(settings->name);
-    settings->user_filter = g_strdup("(objectClass=kolabInetOrgPerson)");
+    settings->opt_out_filter = g_strdup("");
+    settings->filters[KIND_USER] = g_strdup("(objectClass=kolabInetOrgPerson)");
+    settings->filters[KIND_RESOURCE] = g_strdup("(&(objectClass=kolabSharedFolder)(objectClass=kolabResource))");
+    settings->filters[KIND_SHARED_FOLDER] = g_strdup("(objectClass=kolabSharedFolder)");
+    settings->filters[KIND_GROUP] = g_strdup("(|(objectClass=kolabGroupOfUniqueNames)(objectClass=kolabGroupOfURLs))");
     settings->unique_id_attribute = g_strdup("nsUniqueId");
     settings->result_attribute = g_strdup("mail");
     settings->mail_attribute = g_strdup("mail");
@@ -73,7 +77,9 @@ void domain_settings_unref(DomainSettings *settings)
     g_free(settings->name);
     g_ptr_array_unref(settings->aliases);
     g_free(settings->base_dn);
-    g_free(settings->user_filter);
+    for (guint kind = 0; kind < KIND_COUNT; kind++)
+        g_free(settings->filters[kind]);
+    g_free(settings->opt_out_filter);
     g_free(settings->unique_id_attribute);
     g_free(settings->result_attribute);
     g_free(settings->mail_attribute);
@@ -125,7 +131,7 @@ void domain_settings_seal(DomainSettings *settings)
     const char *const texts[] = {
         settings->name,
         settings->base_dn,
-        settings->user_filter,
+        settings->opt_out_filter,
         settings->unique_id_attribute,
         settings->result_attribute,
         settings->mail_attribute,
@@ -138,6 +144,8 @@ void domain_settings_seal(DomainSettings *settings)
 
     for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
         digest_text(checksum, texts[i]);
+    for (guint kind = 0; kind < KIND_COUNT; kind++)
+        digest_text(checksum, settings->filters[kind]);
     digest_texts(checksum, settings->aliases);
     digest_texts(checksum, settings->address_attributes);
     digest_number(checksum, settings->policy_mode);
@@ -148,6 +156,22 @@ void domain_settings_seal(DomainSettings *settings)
     digest_number(checksum, settings->read_only);
     g_free(settings->digest);
     settings->digest = g_strdup(g_checksum_get_string(checksum));
+}
+
+char *domain_settings_filter(const DomainSettings *settings, EntryKind kind)
+{
+    g_autoptr(GString) filter = g_string_new("(&");
+
+    if (*settings->filters[kind] == '\0')
+        return NULL;
+    g_string_append(filter, settings->filters[kind]);
+    for (guint earlier = KIND_NONE + 1; earlier < kind; earlier++)
+        if (*settings->filters[earlier] != '\0')
+            g_string_append_printf(filter, "(!%s)", settings->filters[earlier]);
+    if (*settings->opt_out_filter != '\0')
+        g_string_append_printf(filter, "(!%s)", settings->opt_out_filter);
+    g_string_append_c(filter, ')');
+    return g_strdup(filter->str);
 }
 
 static void add_name(GPtrArray *names, const char *name)

@@ -447,7 +447,7 @@ START_TEST(what_is_not_set_has_its_default)
     ck_assert_str_eq(domain->base_dn, "dc=example,dc=org");
     ck_assert_str_eq(domain->mail_host, "imap.example.org");
     ck_assert_str_eq(domain->unique_id_attribute, "nsUniqueId");
-    ck_assert_str_eq(domain->user_filter, "(objectClass=kolabInetOrgPerson)");
+    ck_assert_str_eq(domain->filters[KIND_USER], "(objectClass=kolabInetOrgPerson)");
     ck_assert_int_eq(domain->policy_mode, POLICY_WHEN_EMPTY);
     ck_assert_uint_eq(domain->primary->len, 1);
     ck_assert_uint_eq(domain->secondary->len, 3);
@@ -501,7 +501,7 @@ START_TEST(every_setting_reaches_its_field)
     ck_assert_str_eq(domain->mail_host_attribute, "h");
     ck_assert_str_eq(domain->quota_attribute, "q");
     ck_assert_uint_eq(domain->address_attributes->len, 3); /* m, a, x */
-    ck_assert_str_eq(domain->user_filter, "(a=b)");
+    ck_assert_str_eq(domain->filters[KIND_USER], "(a=b)");
     ck_assert_int_eq(domain->policy_mode, POLICY_ALWAYS);
     ck_assert_uint_eq(domain->primary->len + domain->secondary->len, 0);
     ck_assert_str_eq(domain->default_locale, "de_DE");

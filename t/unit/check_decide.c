@@ -290,7 +290,7 @@ static void replace(char **text, const char *by)
 
 static void change_name(DomainSettings *s) { replace(&s->name, "example.net"); }
 static void change_base_dn(DomainSettings *s) { replace(&s->base_dn, "o=x"); }
-static void change_filter(DomainSettings *s) { replace(&s->user_filter, "(uid=*)"); }
+static void change_filter(DomainSettings *s) { replace(&s->filters[KIND_USER], "(uid=*)"); }
 static void change_unique_id(DomainSettings *s) { replace(&s->unique_id_attribute, "entryUUID"); }
 static void change_result(DomainSettings *s) { replace(&s->result_attribute, "uid"); }
 static void change_mail(DomainSettings *s) { replace(&s->mail_attribute, "m"); }
