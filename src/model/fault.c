@@ -3,7 +3,15 @@
 /* Enough to recognise a value; a message must stay readable. */
 enum { SHOWN_BYTES_MAX = 80 };
 
-G_DEFINE_QUARK(kolabd-fault, fault)
+/* G_DEFINE_QUARK keeps the quark in a variable that threads would write without order. */
+GQuark fault_quark(void)
+{
+    static gsize quark;
+
+    if (g_once_init_enter(&quark))
+        g_once_init_leave(&quark, g_quark_from_static_string("kolabd-fault-quark"));
+    return (GQuark)quark;
+}
 
 const char *fault_name(Fault fault)
 {
