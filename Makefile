@@ -1,6 +1,9 @@
 # kolabd - `make help` tells the targets; `make demo` and `make check` need nothing but the clone.
 
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1)
+# Without git (a tarball, or `sudo make install` in somebody else's clone) it is the release.
+RELEASE := 0.1
+VERSION := $(or $(if $(wildcard .git),$(shell git describe --tags --dirty 2>/dev/null || \
+  git describe --always --dirty 2>/dev/null | sed 's/^/$(RELEASE)-g/')),$(RELEASE))
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -13,10 +16,8 @@ SYSCONFDIR ?= /etc
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
-STATEDIR ?= /var/lib/kolabd
 INSTALL ?= install
 FUZZ_S ?= 10
-FUZZ_CC ?= clang
 
 LIBRARIES := glib-2.0 ldap libcurl sqlite3 yaml-0.1 icu-i18n icu-uc libsystemd
 PACKAGES_BUILD := gcc make pkg-config git libglib2.0-dev libldap-dev libcurl4-openssl-dev libsqlite3-dev libyaml-dev \
@@ -24,7 +25,7 @@ PACKAGES_BUILD := gcc make pkg-config git libglib2.0-dev libldap-dev libcurl4-op
 PACKAGES_SERVERS := 389-ds-base ldap-utils cyrus-imapd cyrus-admin sasl2-bin libnss3-tools openssl python3 python3-ldap sqlite3
 PACKAGES_CHECK := check python3-pytest
 PACKAGES_LINT := clang clang-tidy cppcheck mandoc shellcheck systemd
-PACKAGES_SANITIZE := libclang-rt-14-dev clang valgrind lcov
+PACKAGES_SANITIZE := libclang-rt-dev clang valgrind lcov
 
 # libldap is found by its header: Debian 12's pkg-config name of it is "ldap".
 ifneq ($(filter-out help deps% clean uninstall demo check check-% fuzz lint bench cover,$(or $(MAKECMDGOALS),all)),)
@@ -37,12 +38,13 @@ endif
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wformat=2 -Wmissing-prototypes -Wstrict-prototypes -Wvla
 HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE -fno-common
 LINK_HARDENING := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+SANITIZING = -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined -fno-omit-frame-pointer -fPIE
 OPTIMIZE ?= -O2
 CFLAGS ?= -g
 SANITIZE ?=
-ALL_CPPFLAGS = -D_GNU_SOURCE -DKOLABD_VERSION='"$(VERSION)"' -DKOLABD_SYSCONFDIR='"$(SYSCONFDIR)"' \
+ALL_CPPFLAGS = -D_GNU_SOURCE -DKOLABD_SYSCONFDIR='"$(SYSCONFDIR)"' \
   -DG_LOG_USE_STRUCTURED -DG_LOG_DOMAIN='"kolabd"' -Iinclude $(CPPFLAGS)
-ALL_CFLAGS = -std=gnu17 $(OPTIMIZE) $(WARNINGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fPIE,$(HARDENING)) \
+ALL_CFLAGS = -std=gnu17 $(OPTIMIZE) $(WARNINGS) $(if $(SANITIZE),$(SANITIZING),$(HARDENING)) \
   $(CFLAGS) -include stdbool.h $(shell pkg-config --cflags $(LIBRARIES))
 ALL_LDFLAGS = $(LINK_HARDENING) $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
 LIBS = $(shell pkg-config --libs $(LIBRARIES)) -llber
@@ -52,17 +54,21 @@ PROGRAM_SOURCES := src/daemon/main.c src/daemon/control.c
 LIBRARY := $(BUILD)/libkolabd.a
 LIBRARY_OBJECTS := $(patsubst src/%.c,$(BUILD)/src/%.o,$(filter-out $(PROGRAM_SOURCES),$(SOURCES)))
 UNIT_TESTS := $(patsubst t/unit/%.c,$(BUILD)/t/%,$(sort $(wildcard t/unit/check_*.c)))
-FUZZERS := $(patsubst t/fuzz/%.c,$(BUILD)/t/%,$(sort $(wildcard t/fuzz/fuzz_*.c)))
+FUZZERS := $(patsubst t/fuzz/%.c,$(BUILD)/t/%,$(sort $(wildcard t/fuzz/fuzz_$(or $(T),*).c)))
+# What makes GLib's locks visible to ThreadSanitizer.
+TSAN_GLIB := $(if $(findstring thread,$(SANITIZE)),$(BUILD)/t/tsan_glib.o)
+
+VALGRIND := valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
 
 Q := $(if $(V),,@)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT_INSTALL := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends
-# Installs packages only when one is missing, so that a second run needs no network.
-need = dpkg-query -W -f '$${Status}\n' $1 2>/dev/null | grep -c '^install ok installed$$' | grep -qx $(words $1) || \
+# Installs packages only when one is missing, so that a second run needs no network. Not on Debian: as found.
+need = ! command -v apt-get > /dev/null || dpkg-query -W -f '$${Status}\n' $1 2>/dev/null | grep -c '^install ok installed$$' | grep -qx $(words $1) || \
   { $(SUDO) apt-get update -q && $(APT_INSTALL) $1; }
 
 .PHONY: help demo all check check-unit check-system check-asan check-tsan check-valgrind fuzz lint bench cover install \
-  uninstall clean deps deps-build deps-check deps-lint deps-sanitize run-unit run-system
+  uninstall clean deps deps-build deps-check deps-lint deps-sanitize run-tests run-unit run-system run-fuzz FORCE
 
 all: $(BUILD)/kolabd $(BUILD)/kolabctl
 
@@ -82,7 +88,19 @@ help:
 
 # --- building
 
-$(BUILD)/src/%.o: src/%.c Makefile
+# Other flags, or another version, than last time build again what depends on them.
+$(BUILD)/flags: export WANTED = $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS)
+$(BUILD)/version: export WANTED = $(VERSION)
+$(BUILD)/flags $(BUILD)/version: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$WANTED" | cmp -s - $@ || printf '%s\n' "$$WANTED" > $@
+FORCE:
+
+TELL_VERSION := $(addprefix $(BUILD)/src/daemon/,main.o control.o supervisor.o)
+$(TELL_VERSION): $(BUILD)/version
+$(TELL_VERSION): private CPPFLAGS += -DKOLABD_VERSION='"$(VERSION)"'
+
+$(BUILD)/src/%.o: src/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@$(if $(V),,echo '  CC    $<')
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -91,21 +109,32 @@ $(LIBRARY): $(LIBRARY_OBJECTS)
 	@rm -f $@
 	$(Q)ar rcs $@ $^
 
-$(BUILD)/kolabd: $(BUILD)/src/daemon/main.o $(LIBRARY)
+$(BUILD)/kolabd: $(BUILD)/src/daemon/main.o $(TSAN_GLIB) $(LIBRARY)
 	@$(if $(V),,echo '  LINK  $@')
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/kolabctl: $(BUILD)/src/daemon/control.o $(LIBRARY)
+$(BUILD)/kolabctl: $(BUILD)/src/daemon/control.o $(TSAN_GLIB) $(LIBRARY)
 	@$(if $(V),,echo '  LINK  $@')
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/t/check_%: t/unit/check_%.c $(LIBRARY)
+$(BUILD)/t/tsan_glib.o: t/unit/tsan_glib.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/t/check_%: t/unit/check_%.c $(TSAN_GLIB) $(LIBRARY)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo '  CC    $<')
-	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(shell pkg-config --cflags check) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(LIBRARY) $(LIBS) \
-	  $(shell pkg-config --libs check)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(shell pkg-config --cflags check) -MMD -MP $(ALL_LDFLAGS) -o $@ \
+	  $(filter %.c %.o %.a,$^) $(LIBS) $(shell pkg-config --libs check)
 
--include $(LIBRARY_OBJECTS:.o=.d) $(BUILD)/src/daemon/main.d $(BUILD)/src/daemon/control.d $(UNIT_TESTS:=.d)
+# A fuzz target's library has libFuzzer's counters: built with SANITIZE=fuzzer-no-link,... by `make fuzz`.
+$(BUILD)/t/fuzz_%: t/fuzz/fuzz_%.c $(LIBRARY)
+	@mkdir -p $(@D)
+	@$(if $(V),,echo '  FUZZ  $<')
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.c %.a,$^) $(LIBS)
+
+-include $(LIBRARY_OBJECTS:.o=.d) $(BUILD)/src/daemon/main.d $(BUILD)/src/daemon/control.d \
+  $(UNIT_TESTS:=.d) $(FUZZERS:=.d) $(TSAN_GLIB:.o=.d)
 
 # --- what each target needs from Debian
 
@@ -117,7 +146,8 @@ deps-lint: deps-check
 	@$(call need,$(PACKAGES_LINT))
 deps-sanitize: deps-check
 	@$(call need,$(PACKAGES_SANITIZE))
-deps: deps-check deps-lint deps-sanitize
+deps:
+	@$(call need,$(sort $(PACKAGES_BUILD) $(PACKAGES_SERVERS) $(PACKAGES_CHECK) $(PACKAGES_LINT) $(PACKAGES_SANITIZE)))
 
 # --- running
 
@@ -127,40 +157,36 @@ demo: deps-build
 	$(Q)BUILD=$(BUILD) KEEP=$(KEEP) t/lab/demo.sh
 
 check: deps-check
-	$(Q)$(MAKE) --no-print-directory all
-	$(Q)$(MAKE) --no-print-directory run-unit run-system
-
+	$(Q)$(MAKE) --no-print-directory run-tests
 check-unit: deps-check
 	$(Q)$(MAKE) --no-print-directory run-unit
 check-system: deps-check
-	$(Q)$(MAKE) --no-print-directory all run-system
+	$(Q)$(MAKE) --no-print-directory run-system
 
+# One after the other, also under -j: what they say would mix.
+run-tests: all $(UNIT_TESTS)
+	$(Q)$(MAKE) --no-print-directory run-unit
+	$(Q)$(MAKE) --no-print-directory run-system
 run-unit: $(UNIT_TESTS)
 	@for t in $(UNIT_TESTS); do $(TEST_WRAPPER) $$t || exit 1; done
 run-system: all
 	@KOLABD_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -p no:cacheprovider -q $(if $(T),-k '$(T)') \
 	  $(PYTEST_FLAGS) t/system
 
+# G_SLICE: memory of g_slice_new is checked only when it comes from malloc.
 check-asan: deps-sanitize
-	$(Q)ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=$(CURDIR)/t/unit/lsan.supp UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-	  $(MAKE) --no-print-directory BUILD=build-asan SANITIZE=address,undefined OPTIMIZE=-O1 all run-unit run-system
+	$(Q)G_SLICE=always-malloc ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	  $(MAKE) --no-print-directory BUILD=build-asan SANITIZE=address,undefined OPTIMIZE=-O1 run-tests
+# The libraries are not instrumented; t/unit/tsan_glib.c speaks for GLib's locks.
 check-tsan: deps-sanitize
-	$(Q)TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/t/unit/tsan.supp \
-	  $(MAKE) --no-print-directory BUILD=build-tsan SANITIZE=thread OPTIMIZE=-O1 CC=$(FUZZ_CC) all run-unit run-system
+	$(Q)G_SLICE=always-malloc TSAN_OPTIONS=ignore_noninstrumented_modules=1:atexit_sleep_ms=50 \
+	  $(MAKE) --no-print-directory BUILD=build-tsan SANITIZE=thread OPTIMIZE=-O1 CC=clang run-tests
 check-valgrind: deps-sanitize
-	$(Q)CK_FORK=no $(MAKE) --no-print-directory all run-unit \
-	  TEST_WRAPPER='valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite'
-	$(Q)KOLABD_WRAPPER='valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite' \
-	  $(MAKE) --no-print-directory run-system T=valgrind
+	$(Q)G_SLICE=always-malloc CK_FORK=no $(MAKE) --no-print-directory run-unit TEST_WRAPPER='$(VALGRIND)'
+	$(Q)G_SLICE=always-malloc KOLABD_WRAPPER='$(VALGRIND)' $(MAKE) --no-print-directory run-system T=test_valgrind
 
-$(BUILD)/t/fuzz_%: t/fuzz/fuzz_%.c $(SOURCES)
-	@mkdir -p $(@D)
-	@$(if $(V),,echo '  FUZZ  $<')
-	$(Q)$(FUZZ_CC) $(ALL_CPPFLAGS) -std=gnu17 -O1 -g -include stdbool.h $(shell pkg-config --cflags $(LIBRARIES)) \
-	  -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-	  -o $@ $< $(filter-out $(PROGRAM_SOURCES),$(SOURCES)) $(LIBS)
 fuzz: deps-sanitize
-	$(Q)$(MAKE) --no-print-directory BUILD=build-fuzz run-fuzz
+	$(Q)$(MAKE) --no-print-directory BUILD=build-fuzz SANITIZE=fuzzer-no-link,address,undefined OPTIMIZE=-O1 CC=clang run-fuzz
 run-fuzz: $(FUZZERS)
 	@for f in $(FUZZERS); do n=$${f##*/fuzz_}; echo "== $$n"; mkdir -p $(BUILD)/corpus/$$n; \
 	  $$f -max_total_time=$(FUZZ_S) -timeout=10 -rss_limit_mb=1024 -print_final_stats=0 -verbosity=0 -artifact_prefix=$(BUILD)/ \
