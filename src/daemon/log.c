@@ -39,19 +39,40 @@ static const char *find_field(const GLogField *fields, gsize n_fields, const cha
     return NULL;
 }
 
+/* Names and messages from outside must not steer the terminal. */
+static char *make_printable(const char *text)
+{
+    GString *shown = g_string_new(NULL);
+
+    for (const char *at = text; *at != '\0';) {
+        gunichar c = g_utf8_get_char_validated(at, -1);
+
+        if (c != (gunichar)-1 && c != (gunichar)-2 && g_unichar_isprint(c)) {
+            g_string_append_unichar(shown, c);
+            at = g_utf8_next_char(at);
+        } else {
+            g_string_append_printf(shown, "\\x%02x", (guchar)*at++);
+        }
+    }
+    return g_string_free(shown, FALSE);
+}
+
 static GLogWriterOutput write_log(GLogLevelFlags flags, const GLogField *fields, gsize n_fields, gpointer user_data)
 {
     LogLevel level = level_of(flags);
     const char *message = find_field(fields, n_fields, "MESSAGE");
     const char *entry = find_field(fields, n_fields, "ENTRY");
+    g_autofree char *line = NULL;
+    g_autofree char *shown = NULL;
 
     if ((gint)level > g_atomic_int_get(&log_level))
         return G_LOG_WRITER_HANDLED;
     if (g_log_writer_is_journald(STDERR_FILENO))
         return g_log_writer_journald(flags, fields, n_fields, user_data);
-    /* One call, so that lines of several threads do not mix. */
-    fprintf(stderr, "kolabd: %s%s%s%s\n", level_name(level), entry != NULL ? entry : "", entry != NULL ? ": " : "",
-            message != NULL ? message : "");
+    line = g_strconcat(entry != NULL ? entry : "", entry != NULL ? ": " : "", message != NULL ? message : "", NULL);
+    shown = make_printable(line);
+    /* One call, so that lines of several threads do not mix; on a terminal it replaces a progress line. */
+    fprintf(stderr, "%skolabd: %s%s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", level_name(level), shown);
     return G_LOG_WRITER_HANDLED;
 }
 

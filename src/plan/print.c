@@ -45,6 +45,19 @@ char *plan_print_text(const Plan *plan, const char *domain)
     return g_string_free(text, FALSE);
 }
 
+/* RFC 8259, section 7: what is no printable character is escaped, so that a plan may be read on a terminal. */
+static void append_json_character(GString *json, gunichar c)
+{
+    if (c == '"' || c == '\\')
+        g_string_append_printf(json, "\\%c", (char)c);
+    else if (g_unichar_isprint(c))
+        g_string_append_unichar(json, c);
+    else if (c < 0x10000)
+        g_string_append_printf(json, "\\u%04x", c);
+    else
+        g_string_append_printf(json, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10), 0xdc00 + (c & 0x3ff));
+}
+
 void json_append_string(GString *json, const char *text)
 {
     g_autofree char *valid = text == NULL ? NULL : g_utf8_make_valid(text, -1);
@@ -54,14 +67,8 @@ void json_append_string(GString *json, const char *text)
         return;
     }
     g_string_append_c(json, '"');
-    for (const char *c = valid; *c != '\0'; c++) {
-        if (*c == '"' || *c == '\\')
-            g_string_append_printf(json, "\\%c", *c);
-        else if ((guchar)*c < 0x20 || *c == 0x7f)
-            g_string_append_printf(json, "\\u%04x", (guchar)*c);
-        else
-            g_string_append_c(json, *c);
-    }
+    for (const char *c = valid; *c != '\0'; c = g_utf8_next_char(c))
+        append_json_character(json, g_utf8_get_char(c));
     g_string_append_c(json, '"');
 }
 

@@ -274,7 +274,7 @@ START_TEST(a_plan_reads_as_text_and_as_json)
     g_autoptr(Plan) plan = NULL;
     g_autofree char *text = NULL, *json = NULL;
 
-    want(desired, "alias", "\"q\"\n", NULL);
+    want(desired, "alias", "\"q\"\n\302\233\364\217\277\277", NULL); /* CSI, U+10FFFF */
     plan = make(desired, nothing, &history);
     text = plan_print_text(plan, "example.org");
     json = plan_print_json(plan, "example.org");
@@ -282,7 +282,7 @@ START_TEST(a_plan_reads_as_text_and_as_json)
     ck_assert_ptr_nonnull(strstr(text, "to \"1024 KiB\""));
     ck_assert_ptr_nonnull(strstr(text, "\\x22q\\x22\\x0a"));
     ck_assert_ptr_nonnull(strstr(json, "\"dn\":\"uid=jane,dc=example,dc=org\""));
-    ck_assert_ptr_nonnull(strstr(json, "\"after\":\"\\\"q\\\"\\u000a\""));
+    ck_assert_ptr_nonnull(strstr(json, "\"after\":\"\\\"q\\\"\\u000a\\u009b\\udbff\\udfff\""));
     ck_assert_ptr_null(strchr(json, '\n'));
 }
 END_TEST
