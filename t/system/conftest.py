@@ -12,6 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
 
 # pylint: disable=wrong-import-position
 from lab import open_lab, open_witnesses  # noqa: E402
+from outputs import check_no_secret  # noqa: E402
 from polling import wait_until as poll  # noqa: E402
 from servers import Servers  # noqa: E402
 
@@ -38,6 +39,7 @@ def lab(servers, witnesses, tmp_path, request):
     with open_lab(servers, witnesses, next(NUMBERS), tmp_path) as opened:
         request.node.kolabd_log = opened.kolabd.log
         yield opened
+    check_no_secret(tmp_path)
 
 
 @pytest.fixture
