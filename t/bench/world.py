@@ -1,0 +1,157 @@
+"""What is measured: the real servers of t/lab, fresh people, runs of kolabd, and the processor time of each."""
+
+import collections
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import ldap
+import ldap.dn
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "system"), str(HERE.parent / "lab")]
+
+# pylint: disable=wrong-import-position
+from servers import DIE_WITH_US, Servers  # noqa: E402
+from witness import Telemetry  # noqa: E402
+
+import floor  # noqa: E402
+
+BUILD = pathlib.Path(os.environ.get("KOLABD_BUILD") or HERE.parents[1] / "build")
+UNIT = [("objectClass", [b"top", b"organizationalUnit"])]
+PERSON = [b"top", b"person", b"organizationalPerson", b"inetOrgPerson", b"mailRecipient", b"kolabInetOrgPerson"]
+USER_FILTER = "(objectClass=kolabInetOrgPerson)"
+ADDS_AHEAD = 50
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def person(number):
+    attributes = {"uid": f"u{number}", "givenName": f"Given{number}", "sn": f"Name{number}", "cn": f"Given{number} Name{number}"}
+    return [("objectClass", PERSON), *((name, value.encode()) for name, value in attributes.items())]
+
+
+def session_cpu(leader):
+    """Processor seconds of a server: of all processes in its session, and of their children that have ended."""
+    ticks = 0
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it ended meanwhile; its parent has counted it
+        if int(fields[3]) == leader:
+            ticks += sum(map(int, fields[11:15]))  # utime stime cutime cstime
+    return ticks / TICKS
+
+
+def machine_cpu():
+    """Processor seconds so far that anything used, and that a hypervisor took."""
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, open("/proc/stat", encoding="ascii").readline().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / TICKS
+
+
+class World:
+    """Each measurement has a domain of its own, named by a word."""
+
+    def __init__(self):
+        self.servers = Servers()
+        try:
+            self.servers.start()
+            self.ds, self.imap = self.servers.ds.env, self.servers.imap.env
+            self.directory = self.servers.directory
+            self.ldap = ldap.initialize(self.ds["LDAPI_URI"])
+            self.ldap.simple_bind_s(self.ds["ROOT_DN"], self.ds["PASSWORD"])
+            self.telemetry = Telemetry(self.imap["IMAP_TELEMETRY"])
+            self.secret = self.directory / "secret"
+            self.secret.touch(0o600)
+            self.secret.write_text(self.ds["PASSWORD"])  # no line feed: ldapsearch -y takes it as part
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self):
+        self.servers.close()
+
+    def stop_watching(self):
+        """The servers as they ship: no telemetry, an access log that is written in blocks."""
+        for place in pathlib.Path(self.imap["IMAP_TELEMETRY"]).iterdir():
+            shutil.rmtree(place)
+        self.ldap.modify_s("cn=config", [(ldap.MOD_REPLACE, "nsslapd-accesslog-logbuffering", b"on")])
+
+    def cpu(self):
+        """Processor seconds so far of the (directory server, IMAP server)."""
+        return session_cpu(int(self.ds["LDAP_PID"])), session_cpu(int(self.imap["IMAP_PID"]))
+
+    # --- people
+
+    def base_dn(self, word):
+        return f"ou={word},{self.ds['BASE_DN']}"
+
+    def users(self, word, count):
+        """The logins that kolabd gives to the people of add_people()."""
+        return [f"given{number}.name{number}@{word}.example.org" for number in range(count)]
+
+    def add_people(self, word, count):
+        """People without mail, with requests sent ahead of their answers."""
+        self.ldap.add_s(self.base_dn(word), UNIT)
+        self.ldap.add_s("ou=People," + self.base_dn(word), UNIT)
+        sent = collections.deque()
+        for number in range(count):
+            # 389 closes a connection whose answers nobody reads.
+            if len(sent) == ADDS_AHEAD:
+                self.ldap.result(sent.popleft())
+            sent.append(self.ldap.add(f"uid=u{number},ou=People,{self.base_dn(word)}", person(number)))
+        while sent:
+            self.ldap.result(sent.popleft())
+
+    # --- programs
+
+    def configure(self, word, workers):
+        settings = {
+            "state_file": str(self.directory / f"{word}.db"),
+            "workers": workers,
+            "ldap": {"uri": self.ds["LDAPS_URI"], "bind_dn": self.ds["SERVICE_DN"], "bind_password_file": str(self.secret),
+                     "ca_file": self.ds["CA_FILE"]},
+            "imap": {"uri": self.imap["IMAPS_URI"], "admin_login": self.imap["IMAP_ADMIN"],
+                     "admin_password_file": str(self.secret), "ca_file": self.imap["CA_FILE"]},
+            "quota": {"default": floor.QUOTA_KIB},
+            "domains": {f"{word}.example.org": {"base_dn": self.base_dn(word)}},
+        }
+        file = self.directory / f"{word}.yaml"
+        file.write_text(json.dumps(settings, indent=1))  # JSON is YAML
+        return file
+
+    def measure(self, command, environment=None):
+        """Runs a command: {seconds, cpu, rss_kib}, and what it wrote."""
+        result, output = self.directory / "measured", self.directory / "output"
+        with output.open("wb") as file:
+            subprocess.run([*DIE_WITH_US, "/usr/bin/python3", "-ISs", HERE / "measure.py", result, *command], check=True,
+                           stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=dict(os.environ, **(environment or {})))
+        measured, text = json.loads(result.read_text()), output.read_text(errors="replace")
+        if measured["status"] != 0:
+            raise RuntimeError(f"{' '.join(map(str, command))} ended with {measured['status']}:\n{text[-3000:]}")
+        return measured, text
+
+    def sync(self, word, changed, workers=4):
+        """kolabd --sync, which must have changed so many entries."""
+        measured, text = self.measure([BUILD / "kolabd", "--config", self.configure(word, workers), "--sync"])
+        if not re.search(rf"\b{changed} changed, 0 failed", text):
+            raise RuntimeError(f"kolabd --sync did not change {changed} entries:\n{text[-3000:]}")
+        return measured
+
+    def sweep_attributes(self, word):
+        """What kolabd's complete read of a domain asks for, in the directory server's own words."""
+        search = re.compile(rf'SRCH base="{re.escape(self.base_dn(word))}" scope=2 filter="{re.escape(USER_FILTER)}" attrs="([^"]*)"', re.I)
+        return search.findall(pathlib.Path(self.ds["ACCESS_LOG"]).read_text(errors="replace"))[-1].split()
+
+    def dump(self, word, attributes, count):
+        """One paged ldapsearch, which must have found so many entries."""
+        command = ["ldapsearch", "-LLL", "-x", "-H", self.ds["LDAPS_URI"], "-D", self.ds["SERVICE_DN"], "-y", self.secret,
+                   "-E", "pr=500/noprompt", "-b", self.base_dn(word), USER_FILTER, *attributes]
+        measured, text = self.measure(command, {"LDAPTLS_CACERT": self.ds["CA_FILE"], "LDAPTLS_REQCERT": "demand"})
+        if len(re.findall("^dn:", text, re.MULTILINE)) != count:
+            raise RuntimeError(f"ldapsearch did not find {count} entries:\n{text[-3000:]}")
+        return measured
