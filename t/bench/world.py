@@ -143,9 +143,15 @@ class World:
         return measured
 
     def sweep_attributes(self, word):
-        """What kolabd's complete read of a domain asks for, in the directory server's own words."""
-        search = re.compile(rf'SRCH base="{re.escape(self.base_dn(word))}" scope=2 filter="{re.escape(USER_FILTER)}" attrs="([^"]*)"', re.I)
-        return search.findall(pathlib.Path(self.ds["ACCESS_LOG"]).read_text(errors="replace"))[-1].split()
+        """What kolabd's complete read of a domain asks for, in the directory server's own words: it is a search that names
+        no entry, and wants the time of the last change."""
+        search = re.compile(rf'SRCH base="{re.escape(self.base_dn(word))}" scope=2 filter="([^"]*)" attrs="([^"]*)"', re.I)
+        log = pathlib.Path(self.ds["ACCESS_LOG"]).read_text(errors="replace")
+        found = [attributes for filter_text, attributes in search.findall(log)
+                 if "nsuniqueid=" not in filter_text.lower() and "modifytimestamp" in attributes.lower()]
+        if not found:
+            raise RuntimeError(f"no complete read of {word} in {self.ds['ACCESS_LOG']}")
+        return found[0].split()
 
     def dump(self, word, attributes, count):
         """One paged ldapsearch, which must have found so many entries."""
