@@ -18,6 +18,13 @@ typedef struct {
     char *entry;   /* only this entry, by DN or address; NULL: all */
 } RunOptions;
 
+/* What can be out, each with a beginning and an end of its own. */
+typedef enum {
+    OUTAGE_DIRECTORY, /* no connection to the directory */
+    OUTAGE_MAILSTORE, /* no connection to the IMAP server */
+    OUTAGE_SWEEP,     /* connected, but a complete read fails */
+} Outage;
+
 typedef struct {
     const Config *config;
     const RunOptions *options;
@@ -29,7 +36,7 @@ typedef struct {
     GMutex output_lock;   /* plans are printed whole */
     gint sweeping;        /* atomic: a sweep may still add changes */
     gint connected;       /* atomic: both servers have accepted us since the start */
-    gint outage;          /* atomic: an outage has been logged and not yet its end */
+    guint outages;        /* atomic: a bit (1 << Outage) for each that has been logged and not yet its end */
     GMutex fatal_lock;
     GError *fatal;        /* why the process must end with an error; the first reason counts */
 } Shared;
@@ -42,6 +49,6 @@ void shared_fail(Shared *shared, GError *fatal);
 
 /* A server cannot be reached, or refuses us. Logs it once for all threads, and pauses (idle) before attempt + 1.
  * FAULT_STOP before the first success, and the last attempt of a one-shot run, end the process. Takes `fault`. */
-void shared_outage(Shared *shared, guint attempt, GError *fault);
-/* The servers are there: logs the end of an outage once. */
-void shared_recovered(Shared *shared);
+void shared_outage(Shared *shared, Outage outage, guint attempt, GError *fault);
+/* It is over, or was none: logs the end of an outage once. */
+void shared_recovered(Shared *shared, Outage outage);

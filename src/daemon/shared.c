@@ -39,8 +39,9 @@ void shared_fail(Shared *shared, GError *fatal)
     g_main_loop_quit(shared->loop);
 }
 
-void shared_outage(Shared *shared, guint attempt, GError *fault)
+void shared_outage(Shared *shared, Outage outage, guint attempt, GError *fault)
 {
+    guint bit = 1U << outage;
     bool hopeless = fault_of(fault) == FAULT_STOP && !g_atomic_int_get(&shared->connected);
     gint64 pause_us = MIN(wait_backoff_us(attempt), OUTAGE_PAUSE_LONGEST_US);
 
@@ -52,15 +53,21 @@ void shared_outage(Shared *shared, guint attempt, GError *fault)
         shared_fail(shared, fault);
         return;
     }
-    if (g_atomic_int_compare_and_exchange(&shared->outage, 0, 1))
+    if ((g_atomic_int_or(&shared->outages, bit) & bit) == 0)
         log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "%s; changes wait, trying again", fault->message);
     g_error_free(fault);
     wait_for(shared->stop, -1, 0, g_get_monotonic_time() + pause_us, true);
 }
 
-void shared_recovered(Shared *shared)
+void shared_recovered(Shared *shared, Outage outage)
 {
-    g_atomic_int_set(&shared->connected, 1);
-    if (g_atomic_int_compare_and_exchange(&shared->outage, 1, 0))
-        log_entry(G_LOG_LEVEL_INFO, NULL, NULL, "the servers can be reached again");
+    static const char *const ends[] = {
+        [OUTAGE_DIRECTORY] = "the directory can be reached again",
+        [OUTAGE_MAILSTORE] = "the IMAP server can be reached again",
+        [OUTAGE_SWEEP] = "the directory can be read completely again",
+    };
+    guint bit = 1U << outage;
+
+    if ((g_atomic_int_and(&shared->outages, ~bit) & bit) != 0)
+        log_entry(G_LOG_LEVEL_INFO, NULL, NULL, "%s", ends[outage]);
 }

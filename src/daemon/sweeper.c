@@ -151,12 +151,16 @@ static bool insist(Sweeper *sweeper, const DomainSettings *domain)
 {
     while (!stop_asked(sweeper->shared->stop)) {
         g_autoptr(GError) fault = NULL;
+        bool connected = directory_connect(sweeper->directory, &fault);
 
-        if (directory_connect(sweeper->directory, &fault) && sweep_domain(sweeper, domain, &fault)) {
+        if (connected)
+            shared_recovered(sweeper->shared, OUTAGE_DIRECTORY);
+        if (connected && sweep_domain(sweeper, domain, &fault)) {
+            shared_recovered(sweeper->shared, OUTAGE_SWEEP);
             sweeper->attempts = 0;
             return true;
         }
-        shared_outage(sweeper->shared, ++sweeper->attempts, g_steal_pointer(&fault));
+        shared_outage(sweeper->shared, connected ? OUTAGE_SWEEP : OUTAGE_DIRECTORY, ++sweeper->attempts, g_steal_pointer(&fault));
     }
     return false;
 }

@@ -2,7 +2,11 @@
 
 #include "daemon/log.h"
 #include "directory/watch.h"
+#include "model/fault.h"
 #include "state/queue.h"
+
+/* A watch that lasted less long is one more failed attempt: each costs the directory a complete read. */
+#define LASTED_US (60 * (gint64)G_USEC_PER_SEC)
 
 /* Delivers notices until the watch is lost (error) or the daemon stops. */
 static bool deliver(Watcher *watcher, Watch *watch, GError **error)
@@ -26,26 +30,43 @@ static bool deliver(Watcher *watcher, Watch *watch, GError **error)
     }
 }
 
+/* From the opening of a watch to its end; true when the daemon stops. */
+static bool watch_once(Watcher *watcher, guint *attempts, bool *watched, GError **error)
+{
+    const DomainSettings *domain = watcher->domain;
+    g_autoptr(Watch) watch = watch_open(watcher->shared->config->directory, domain, watcher->shared->stop, error);
+    gint64 opened_us = g_get_monotonic_time();
+    bool stops;
+
+    if (watch == NULL)
+        return false;
+    *watched = true;
+    log_entry(G_LOG_LEVEL_INFO, domain->name, NULL, "domain %s: watching \"%s\"", domain->name, domain->base_dn);
+    /* The watch first, then the sweep: what changes in between is noticed. */
+    sweeper_request(watcher->sweeper, domain->name);
+    stops = deliver(watcher, watch, error);
+    if (g_get_monotonic_time() - opened_us >= LASTED_US)
+        *attempts = 0;
+    return stops;
+}
+
 gpointer watcher_run(gpointer data)
 {
     Watcher *watcher = data;
     Shared *shared = watcher->shared;
     guint attempts = 0;
+    bool watched = false;
 
     while (!stop_asked(shared->stop)) {
         g_autoptr(GError) fault = NULL;
-        g_autoptr(Watch) watch = watch_open(shared->config->directory, watcher->domain, shared->stop, &fault);
 
-        if (watch != NULL) {
-            attempts = 0;
-            log_entry(G_LOG_LEVEL_INFO, watcher->domain->name, NULL, "domain %s: watching \"%s\"", watcher->domain->name,
-                      watcher->domain->base_dn);
-            /* The watch first, then the sweep: what changes in between is noticed. */
-            sweeper_request(watcher->sweeper, watcher->domain->name);
-            if (deliver(watcher, watch, &fault))
-                break;
-        }
-        shared_outage(shared, ++attempts, g_steal_pointer(&fault));
+        if (watch_once(watcher, &attempts, &watched, &fault))
+            break;
+        /* A server that cannot be watched at all will not learn it, even if workers are connected by now. */
+        if (!watched && fault_of(fault) == FAULT_STOP && !stop_asked(shared->stop))
+            shared_fail(shared, g_steal_pointer(&fault));
+        else
+            shared_outage(shared, OUTAGE_DIRECTORY, ++attempts, g_steal_pointer(&fault));
     }
     return NULL;
 }

@@ -22,12 +22,19 @@ static bool connect_servers(Worker *worker)
 {
     g_autoptr(GError) fault = NULL;
 
-    if (directory_connect(worker->directory, &fault) && mailstore_connect(worker->mailstore, &fault)) {
-        worker->outage_attempts = 0;
-        shared_recovered(worker->shared);
-        return true;
+    Outage outage = OUTAGE_DIRECTORY;
+
+    if (directory_connect(worker->directory, &fault)) {
+        shared_recovered(worker->shared, OUTAGE_DIRECTORY);
+        outage = OUTAGE_MAILSTORE;
+        if (mailstore_connect(worker->mailstore, &fault)) {
+            shared_recovered(worker->shared, OUTAGE_MAILSTORE);
+            g_atomic_int_set(&worker->shared->connected, 1);
+            worker->outage_attempts = 0;
+            return true;
+        }
     }
-    shared_outage(worker->shared, ++worker->outage_attempts, g_steal_pointer(&fault));
+    shared_outage(worker->shared, outage, ++worker->outage_attempts, g_steal_pointer(&fault));
     return false;
 }
 
@@ -39,7 +46,7 @@ static void set_aside(Worker *worker, const Change *change, GPtrArray *journal, 
     /* Not the entry's fault: a server refuses us, or the state file is gone, which the next turn will show. */
     if (fault_of(fault) == FAULT_STOP) {
         queue_return(shared->state, change);
-        shared_outage(shared, ++worker->outage_attempts, fault);
+        shared_outage(shared, OUTAGE_MAILSTORE, ++worker->outage_attempts, fault);
         return;
     }
     g_atomic_int_inc(&shared->progress.failed);
