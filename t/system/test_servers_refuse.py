@@ -1,0 +1,198 @@
+"""What servers that refuse get: a clear error, a retry or an end, and nothing is written or concluded."""
+
+import concurrent.futures
+import contextlib
+import shutil
+import socket
+import sqlite3
+import subprocess
+
+import pytest
+
+from kolabd import Kolabd
+from servers import LAB
+
+WRONG = "Not-the-Password-4711"
+
+
+@pytest.fixture(name="other_ca")
+def make_other_ca(tmp_path):
+    """The file of an authority that signed nothing here."""
+    subprocess.run([LAB / "ca.sh", tmp_path / "other-ca"], check=True)
+    return str(tmp_path / "other-ca/ca.pem")
+
+
+@pytest.fixture(name="closed_port")
+def hold_closed_port():
+    """A port that refuses connections, and that nobody else can take."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
+def another_kolabd(lab, name):
+    """With files of its own, and what lab.kolabd knows."""
+    directory = lab.kolabd.directory / name
+    directory.mkdir()
+    if lab.kolabd.state.exists():
+        shutil.copy(lab.kolabd.state, directory / "state.db")
+    return Kolabd(directory, lab.settings(), lab.ds.env["PASSWORD"])
+
+
+def run_together(runs):
+    """[completed process] of [(Kolabd, arguments)], all at the same time."""
+    with concurrent.futures.ThreadPoolExecutor(len(runs)) as pool:
+        return list(pool.map(lambda run: run[0].run(*run[1], check=False), runs))
+
+
+def query(kolabd, statement):
+    with contextlib.closing(sqlite3.connect(f"file:{kolabd.state}?mode=ro", uri=True)) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def add_service(lab, uid, *rules, **attributes):
+    """An account for kolabd that may bind, and do what the access rules say; gives the DN."""
+    dn = lab.add(f"uid={uid},{lab.base_dn}", objectClass=["top", "person", "organizationalPerson", "inetOrgPerson"], uid=uid, cn=uid,
+                 sn="Service", userPassword=lab.ds.env["PASSWORD"], **attributes)
+    allow(lab, dn, *rules)
+    return dn
+
+
+def allow(lab, dn, *rules):
+    aci = (lab.get(lab.base_dn, "aci") or {}).get("aci", [])
+    lab.modify(lab.base_dn, aci=aci + [f'{rule}(version 3.0; acl "test {len(aci)}-{number}"; allow ({rights}) (userdn = "ldap:///{dn}");)'
+                                       for number, (rule, rights) in enumerate(rules)])
+
+
+READ = ('(targetattr != "userPassword")', "read, compare, search")
+READ_CONTAINERS = ('(targetattr != "userPassword")(targetfilter = "(objectClass=organizationalUnit)")', "read, compare, search")
+
+
+def test_a_sync_with_a_server_that_refuses_ends_with_1_names_server_and_reason_and_writes_nothing(lab, other_ca, closed_port, tmp_path):
+    no_ca = tmp_path / "no-ca.pem"
+    no_ca.write_text("this is no certificate\n")
+    served = lab.add_person("jane", givenName="Jane", sn="Example")
+    lab.kolabd.run("--sync")
+    new = lab.add_person("john", givenName="John", sn="Example")
+    ldap, imap = lab.ds.env["LDAPS_PORT"], lab.cyrus.env["IMAPS_PORT"]
+    blind = f"uid=blind-service,ou=Special Users,{lab.ds.env['BASE_DN']}"
+    limited = add_service(lab, "limited", READ, nsSizeLimit=1)
+    nobody = add_service(lab, "no-people", READ_CONTAINERS)
+    # name: (settings, what the error says beside the server's URI)
+    cases = {
+        "ldap-password": ({"ldap": {"bind_password_file": WRONG}},
+                          ["ldap.bind_password_file", lab.ds.env["SERVICE_DN"], "Invalid credentials"]),
+        "ldap-identity": ({"ldap": {"bind_dn": "uid=nobody,dc=example,dc=org"}}, ["uid=nobody,dc=example,dc=org", "ldap.bind_dn"]),
+        "ldap-authority": ({"ldap": {"ca_file": other_ca}}, ["ldap.ca_file", "ertificate"]),
+        "ldap-starttls-authority": ({"ldap": {"uri": lab.ds.env["LDAP_URI"], "ca_file": other_ca}}, ["StartTLS", "ertificate"]),
+        "ldap-ca-file": ({"ldap": {"ca_file": str(no_ca)}}, ["ldap.ca_file"]),
+        "ldap-host": ({"ldap": {"uri": f"ldaps://localhost:{ldap}"}}, ["ldap.uri", "its certificate fit"]),
+        "ldap-refused": ({"ldap": {"uri": f"ldaps://127.0.0.1:{closed_port}"}}, ["is the server up", "Can't contact LDAP server"]),
+        "ldap-blind": ({"ldap": {"bind_dn": blind}}, [lab.base_dn, "check", "access control"]),
+        "ldap-no-people": ({"ldap": {"bind_dn": nobody}}, ["shows no entry", lab.base_dn, "but 1 are known", "access control"]),
+        "ldap-base": ({"domains": {lab.domain: {"base_dn": f"ou=gone,{lab.base_dn}"}}}, [f"ou=gone,{lab.base_dn}", "check base_dn"]),
+        "ldap-filter": ({"user_filter": "(objectClass=nothing)"}, ["shows no entry", lab.base_dn, "but 1 are known", "filters"]),
+        "ldap-limit": ({"ldap": {"bind_dn": limited}}, ["incomplete", "nsSizeLimit"]),
+        "imap-password": ({"imap": {"admin_password_file": WRONG}}, ["refuses the administrator's login as cyrus-admin", "password"]),
+        "imap-authority": ({"imap": {"ca_file": other_ca}}, ["certificate", "CA file"]),
+        "imap-starttls-authority": ({"imap": {"uri": lab.cyrus.env["IMAP_URI"], "ca_file": other_ca}}, ["certificate", "CA file"]),
+        "imap-ca-file": ({"imap": {"ca_file": str(no_ca)}}, ["check the CA file"]),
+        "imap-host": ({"imap": {"uri": f"imaps://localhost:{imap}"}}, ["certificate", "host name"]),
+        "imap-refused": ({"imap": {"uri": f"imaps://127.0.0.1:{closed_port}"}}, ["cannot connect", "check that the server runs"]),
+        "imap-no-imap": ({"imap": {"uri": f"imaps://127.0.0.1:{ldap}", "timeout": "1s"}}, ["cannot connect"]),
+        "imap-no-tls": ({"imap": {"uri": f"imaps://127.0.0.1:{lab.cyrus.env['IMAP_PORT']}"}}, ["cannot connect", "TLS"]),
+    }
+    kolabds = [another_kolabd(lab, name) for name in cases]
+    for kolabd, (settings, _) in zip(kolabds, cases.values()):
+        secrets = {side: {key: kolabd.secret("wrong.secret", WRONG) for key, value in values.items() if value == WRONG}
+                   for side, values in settings.items() if side in ("ldap", "imap")}
+        kolabd.configure({side: {**values, **secrets.get(side, {})} if isinstance(values, dict) else values
+                          for side, values in settings.items()})
+    mark = lab.mark()
+    for (name, (settings, parts)), kolabd, done in zip(cases.items(), kolabds, run_together([(k, ["--sync"]) for k in kolabds])):
+        last = [line for line in done.stderr.splitlines() if line.startswith("kolabd: error: ")]
+        side = name.partition("-")[0]
+        uri = settings.get(side, {}).get("uri") or {"ldap": lab.ds.env["LDAPS_URI"], "imap": lab.cyrus.env["IMAPS_URI"]}[side]
+        assert done.returncode == 1 and len(last) == 1, (name, done)
+        assert uri in last[0] or "the directory shows no entry" in last[0], (name, last)
+        assert all(part in last[0] for part in parts), (name, last)
+        assert query(kolabd, "SELECT dn, status FROM entry") == [(served, "ok")], name
+        assert query(kolabd, "SELECT count(*) FROM change WHERE fault IS NOT NULL") == [(0,)], name
+    assert lab.ldap_writes(mark) == [] and lab.imap_writes(mark) == []
+    assert lab.get_one(new, "mail") is None
+    assert lab.imap.mailboxes(f"user/%@{lab.domain}") == [f"user/jane.example@{lab.domain}"]
+
+
+def test_an_entry_that_the_service_account_may_not_write_is_set_aside_until_it_may(lab, kolabd):
+    dn = lab.add_person("jane", givenName="Jane", sn="Example")
+    lab.add_person("john", givenName="John", sn="Example", mail=f"john@{lab.domain}", mailHost="127.0.0.1",
+                   alias=[f"john.example@{lab.domain}", f"j.example@{lab.domain}"])
+    before = lab.get(dn)
+    kolabd.configure({"ldap": {"bind_dn": add_service(lab, "reader", READ)}})
+    done = kolabd.run("--sync", check=3)
+    assert f'{dn}: {lab.ds.env["LDAPS_URI"]}: modify "{dn}": Insufficient access' in done.stderr
+    assert "1 failed" in done.stderr
+    assert lab.get(dn) == before
+    assert len(lab.imap.folders(f"john@{lab.domain}")) > 1
+    allow(lab, f"uid=reader,{lab.base_dn}", ('(targetattr = "mail || alias || mailHost")', "write"))
+    kolabd.run("--sync")
+    assert lab.get_one(dn, "mail") == f"jane.example@{lab.domain}"
+    assert lab.imap.mailboxes(f"user/%@{lab.domain}") == [f"user/{name}@{lab.domain}" for name in ("jane.example", "john")]
+
+
+def test_from_an_incomplete_read_nothing_is_concluded(lab, kolabd):
+    people = [lab.add_person(f"p{number}", givenName=f"P{number}", sn="Example") for number in range(6)]
+    kolabd.run("--sync")
+    lab.delete(people[0])
+    limited = add_service(lab, "limited", READ, nsSizeLimit=3)
+    kolabd.configure({"ldap": {"bind_dn": limited}})
+    assert "incomplete" in kolabd.run("--sync", check=1).stderr
+    assert query(kolabd, "SELECT count(*) FROM entry WHERE status = 'ok'") == [(6,)]
+    assert "incomplete" in kolabd.ctl("problems", check=3).stdout
+    lab.modify(limited, nsSizeLimit=-1)
+    kolabd.run("--sync")
+    assert query(kolabd, "SELECT dn FROM entry WHERE status = 'departed'") == [(people[0],)]
+    assert kolabd.ctl("problems").stdout == "no problems\n"
+
+
+def test_a_daemon_with_a_wrong_password_ends_with_78(lab):
+    daemons = []
+    for side, key in (("ldap", "bind_password_file"), ("imap", "admin_password_file")):
+        kolabd = another_kolabd(lab, side)
+        kolabd.configure({side: {key: kolabd.secret("wrong.secret", WRONG)}})
+        daemons.append((kolabd.start(), side))
+    for daemon, side in daemons:
+        assert daemon.process.wait(30) == 78, daemon.log_text
+        assert lab.settings()[side]["uri"] in daemon.log_text.splitlines()[-1]
+        assert "password" in daemon.log_text.splitlines()[-1]
+        daemon.close()
+
+
+def test_a_daemon_waits_for_servers_that_are_not_up_yet_and_says_once_which_are_missing(lab, kolabd):
+    lab.add_person("jane", givenName="Jane", sn="Example")
+    lab.ds.stop()
+    lab.cyrus.stop()
+    daemon = kolabd.start()
+    daemon.wait_for_log("Can't contact LDAP server.*changes wait, trying again")
+    lab.ds.start()
+    daemon.wait_for_log("cannot connect.*changes wait, trying again")
+    lab.cyrus.start()
+    daemon.wait_for_log(f"in order after.*user/jane.example@{lab.domain}")
+    assert daemon.log_text.count("changes wait, trying again") == 2
+    assert daemon.log_text.count("the directory can be reached again") == 1
+    assert daemon.log_text.count("the IMAP server can be reached again") == 1
+
+
+def test_a_daemon_goes_on_once_the_authority_and_the_access_control_are_mended(lab, kolabd, other_ca, tmp_path, wait_until):
+    lab.add_person("jane", givenName="Jane", sn="Example")
+    service = add_service(lab, "service")
+    ca_file = tmp_path / "ca.pem"
+    shutil.copy(other_ca, ca_file)
+    kolabd.configure({"ldap": {"ca_file": str(ca_file), "bind_dn": service}, "imap": {"ca_file": str(ca_file)}})
+    daemon = kolabd.start()
+    daemon.wait_for_log("ertificate.*changes wait, trying again")
+    shutil.copy(lab.ds.env["CA_FILE"], ca_file)
+    wait_until(lambda: "access control" in kolabd.ctl("problems", check=False).stdout)
+    allow(lab, service, READ, ('(targetattr = "mail || alias || mailHost")', "write"))
+    daemon.wait_for_log(f"in order after.*user/jane.example@{lab.domain}")
+    wait_until(lambda: kolabd.ctl("problems", check=False).stdout == "no problems\n")
