@@ -10,9 +10,10 @@ typedef struct {
     char *prefix;   /* of personal folders, as on the wire: "" with altnamespace, else "INBOX/" or "INBOX." */
 } Namespace;
 
-/* Asks the server. `admin`: take the separator of the users' namespace, there is no personal one. Faults as
+/* Asks the server at `uri`. `admin`: take the separator of the users' namespace, there is no personal one. Faults as
  * imap_session_run; FAULT_RETRY when the answer has none. Clears what was in *names before. */
-bool namespace_ask(ImapSession *session, bool admin, Namespace *names, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool namespace_ask(ImapSession *session, const char *uri, bool admin, Namespace *names,
+                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void namespace_clear(Namespace *names);
 
 /* A mailbox's canonical name as the administrator writes it on the wire. Owned by the caller. */

@@ -45,7 +45,7 @@ bool mailstore_connect(Mailstore *mailstore, GError **error)
     if (mailstore->admin != NULL)
         return true;
     session = imap_session_open(mailstore->settings, NULL, mailstore->stop, error);
-    if (session == NULL || !namespace_ask(session, true, &mailstore->admin_names, error))
+    if (session == NULL || !namespace_ask(session, mailstore->settings->uri, true, &mailstore->admin_names, error))
         return false;
     mailstore->admin = g_steal_pointer(&session);
     return true;
@@ -76,7 +76,7 @@ static ImapSession *open_user(Mailstore *mailstore, const char *login, GError **
                             problem->message);
         return NULL;
     }
-    if (!mailstore->user_names_known && !namespace_ask(session, false, &mailstore->user_names, error))
+    if (!mailstore->user_names_known && !namespace_ask(session, mailstore->settings->uri, false, &mailstore->user_names, error))
         return NULL;
     mailstore->user_names_known = true;
     return g_steal_pointer(&session);

@@ -32,7 +32,7 @@ static bool read_pair(const ImapReply *reply, guint index, const char **prefix, 
     return strcmp(second->data, "/") == 0 || strcmp(second->data, ".") == 0;
 }
 
-bool namespace_ask(ImapSession *session, bool admin, Namespace *names, GError **error)
+bool namespace_ask(ImapSession *session, const char *uri, bool admin, Namespace *names, GError **error)
 {
     g_autoptr(GPtrArray) commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
     ImapCommand *command = imap_command_new("NAMESPACE");
@@ -48,8 +48,8 @@ bool namespace_ask(ImapSession *session, bool admin, Namespace *names, GError **
             names->separator = separator[0];
             return true;
         }
-    g_set_error(error, FAULT, FAULT_RETRY, "the IMAP server answers NAMESPACE without a %s namespace: %s; is it Cyrus IMAP, "
-                "and the login an administrator of it?", admin ? "users'" : "personal", command->text);
+    g_set_error(error, FAULT, FAULT_RETRY, "%s: the server answers NAMESPACE without a %s namespace: %s; is it Cyrus IMAP, "
+                "and the login an administrator of it?", uri, admin ? "users'" : "personal", command->text);
     return false;
 }
 
