@@ -7,7 +7,7 @@ typedef struct {
     gint found;   /* atomic: changes that a sweep queued */
     gint done;    /* atomic: changes brought to an end, well or badly */
     gint failed;  /* atomic: of these, set aside or given up */
-    gint changed; /* atomic: of these, with at least one step */
+    gint changed; /* atomic: of these, brought in order by at least one step */
     gint64 started_us;
     bool terminal; /* draw the line */
 } Progress;

@@ -162,13 +162,14 @@ static bool carry_out(Job *job, GError **error)
 
     if (steps == 0)
         return true;
-    g_atomic_int_inc(&job->shared->progress.changed);
     if (job->shared->options->dry_run) {
+        g_atomic_int_inc(&job->shared->progress.changed);
         print_plan(job);
         return true;
     }
     if (!apply_plan(job->plan, job->account->login, job->directory, job->mailstore, job->journal, error))
         return false;
+    g_atomic_int_inc(&job->shared->progress.changed); /* not before: a failed try is made again */
     log_entry(G_LOG_LEVEL_INFO, job->domain->name, job->plan->dn, "in order after %u step%s%s%s", steps,
               steps == 1 ? "" : "s", job->account->mailbox != NULL ? ", mailbox " : "",
               job->account->mailbox != NULL ? job->account->mailbox : "");

@@ -152,6 +152,8 @@ class Session:
         options = self.server.options
         if verb == 'CAPABILITY':
             self.say(CAPABILITY % (' STARTTLS' if options.starttls else ''))
+        elif verb == 'NAMESPACE':
+            self.say('* NAMESPACE (("" "/")) (("user/" "/")) (("" "/"))\r\n')
         elif verb == 'LOGOUT':
             self.say('* BYE LOGOUT received\r\n')
         elif verb == 'AUTHENTICATE' and len(command.split(' ')) < 3:
@@ -198,17 +200,25 @@ class Server:
             connection.close()
 
     def run(self):
-        listener = socket.create_server(('127.0.0.1', self.options.port))
-        print('port %d' % listener.getsockname()[1], flush=True)
-        threading.Thread(target=self.accept, args=(listener,), daemon=True).start()
+        print('port %d' % self.listen().getsockname()[1], flush=True)
         sys.stdin.read()
+
+    def listen(self):
+        """Serves in the background; closing the listener that it gives ends that, but no session."""
+        listener = socket.create_server(('127.0.0.1', self.options.port))
+        threading.Thread(target=self.accept, args=(listener,), daemon=True).start()
+        return listener
 
     def accept(self, listener):
         while True:
-            threading.Thread(target=self.serve, args=(listener.accept()[0],), daemon=True).start()
+            try:
+                connection = listener.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
 
-def main():
+def parse_options(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('mode', choices=sorted(MODES))
     parser.add_argument('--at', metavar='VERB', type=str.upper, help='go wrong at this command only')
@@ -218,8 +228,8 @@ def main():
     parser.add_argument('--cert', metavar='PEM')
     parser.add_argument('--key', metavar='PEM')
     parser.add_argument('--starttls', action='store_true')
-    Server(parser.parse_args()).run()
+    return parser.parse_args(arguments)
 
 
 if __name__ == '__main__':
-    main()
+    Server(parse_options(sys.argv[1:])).run()
