@@ -38,7 +38,7 @@ bool directory_connect(Directory *directory, GError **error) G_GNUC_WARN_UNUSED_
 /* Checks that the domain's base can be read as the identity we are: FAULT_RETRY, with what to do, when not. */
 bool directory_check_base(Directory *directory, const DomainSettings *domain, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Reads an entry as it is now, with its kind (one round trip). *entry is owned by the caller, NULL when no entry of
+/* Reads an entry as it is now, with its kind (one round trip for a user, two for the rest). *entry is owned by the caller, NULL when no entry of
  * that id is below the base. FAULT_RETRY only. */
 bool directory_read_entry(Directory *directory, const DomainSettings *domain, const char *unique_id, Entry **entry,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;

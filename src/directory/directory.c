@@ -88,18 +88,19 @@ static char **full_attributes(const DomainSettings *domain)
     return g_strv_builder_end(builder);
 }
 
-/* Sends one search per kind for the entry with this id; the server evaluates the filters. */
+/* Sends one search per kind but users for the entry with this id; the server evaluates the filters. */
 static bool send_kinds(Connection *connection, const DomainSettings *domain, const char *by_id, int *ids, GError **error)
 {
     static const char *const none[] = {LDAP_NO_ATTRS, NULL};
 
-    for (guint kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
+    for (guint kind = KIND_USER + 1; kind < KIND_COUNT; kind++) {
         g_autofree char *of_kind = domain_settings_filter(domain, kind);
         g_autofree char *filter = of_kind == NULL ? NULL : g_strconcat("(&", by_id, of_kind, ")", NULL);
 
         ids[kind] = NOT_SENT;
         if (filter != NULL
-            && !connection_send_search(connection, domain->base_dn, LDAP_SCOPE_SUBTREE, filter, none, NULL, &ids[kind], error))
+            && !connection_send_search(connection, domain->base_dn, LDAP_SCOPE_SUBTREE, filter, none, NULL, &ids[kind],
+                                       error))
             return false;
     }
     return true;
@@ -108,7 +109,7 @@ static bool send_kinds(Connection *connection, const DomainSettings *domain, con
 static bool wait_kinds(Connection *connection, const DomainSettings *domain, const int *ids, EntryKind *found, GError **error)
 {
     *found = KIND_NONE;
-    for (guint kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
+    for (guint kind = KIND_USER + 1; kind < KIND_COUNT; kind++) {
         g_autoptr(LDAPMessage) message = NULL;
 
         if (ids[kind] == NOT_SENT)
@@ -121,32 +122,61 @@ static bool wait_kinds(Connection *connection, const DomainSettings *domain, con
     return true;
 }
 
-bool directory_read_entry(Directory *directory, const DomainSettings *domain, const char *unique_id, Entry **entry,
-                          GError **error)
+/* The entry of a search that finds one at the most; *entry is NULL when it found none. */
+static bool make_found(Connection *connection, const DomainSettings *domain, LDAPMessage *message, EntryKind kind,
+                       Entry **entry, GError **error)
 {
-    Connection *connection = &directory->connection;
-    g_auto(GStrv) attributes = full_attributes(domain);
-    g_autofree char *by_id = filter_equal(domain->unique_id_attribute, unique_id);
+    LDAPMessage *first = ldap_first_entry(connection->ldap, message);
+
+    *entry = first == NULL ? NULL : connection_make_entry(connection, first, domain->unique_id_attribute, kind, error);
+    return first == NULL || *entry != NULL;
+}
+
+/* Most entries are users, and each kind is a search more for the server. */
+static bool read_user(Connection *connection, const DomainSettings *domain, const char *by_id, const char *const *attributes,
+                      Entry **entry, GError **error)
+{
+    g_autofree char *of_kind = domain_settings_filter(domain, KIND_USER);
+    g_autofree char *filter = of_kind == NULL ? NULL : g_strconcat("(&", by_id, of_kind, ")", NULL);
+    g_autoptr(LDAPMessage) message = NULL;
+
+    *entry = NULL;
+    if (filter == NULL)
+        return true;
+    return search(connection, domain->base_dn, LDAP_SCOPE_SUBTREE, filter, attributes, &message, error)
+        && make_found(connection, domain, message, KIND_USER, entry, error);
+}
+
+/* The full read and the kinds go out together, and are waited for once. */
+static bool read_other(Connection *connection, const DomainSettings *domain, const char *by_id, const char *const *attributes,
+                       Entry **entry, GError **error)
+{
     g_autoptr(LDAPMessage) full = NULL;
-    LDAPMessage *first;
     EntryKind kind;
     int full_id, kind_ids[KIND_COUNT];
 
-    /* All go out together, and are waited for once. */
-    if (!connection_open(connection, error)
-        || !connection_send_search(connection, domain->base_dn, LDAP_SCOPE_SUBTREE, by_id,
-                                   (const char *const *)attributes, NULL, &full_id, error)
-        || !send_kinds(connection, domain, by_id, kind_ids, error)
-        || !connection_wait_search(connection, full_id, domain->base_dn, &full, error)
-        || !wait_kinds(connection, domain, kind_ids, &kind, error))
+    return connection_open(connection, error)
+        && connection_send_search(connection, domain->base_dn, LDAP_SCOPE_SUBTREE, by_id, attributes, NULL, &full_id, error)
+        && send_kinds(connection, domain, by_id, kind_ids, error)
+        && connection_wait_search(connection, full_id, domain->base_dn, &full, error)
+        && wait_kinds(connection, domain, kind_ids, &kind, error)
+        && make_found(connection, domain, full, kind, entry, error);
+}
+
+bool directory_read_entry(Directory *directory, const DomainSettings *domain, const char *unique_id, Entry **entry,
+                          GError **error)
+{
+    g_auto(GStrv) attributes = full_attributes(domain);
+    g_autofree char *by_id = filter_equal(domain->unique_id_attribute, unique_id);
+    g_autoptr(Entry) found = NULL;
+
+    if (!read_user(&directory->connection, domain, by_id, (const char *const *)attributes, &found, error))
         return false;
-    first = ldap_first_entry(connection->ldap, full);
-    if (first == NULL) {
-        *entry = NULL;
-        return true;
-    }
-    *entry = connection_make_entry(connection, first, domain->unique_id_attribute, kind, error);
-    return *entry != NULL;
+    if (found == NULL
+        && !read_other(&directory->connection, domain, by_id, (const char *const *)attributes, &found, error))
+        return false;
+    *entry = g_steal_pointer(&found);
+    return true;
 }
 
 /* Adds to `taken` the asked-for addresses among an entry's values. */
