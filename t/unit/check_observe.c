@@ -1,0 +1,332 @@
+#include "answers.h"
+#include "imap/observe.h"
+#include "model/fault.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define URI "imaps://imap.example.org"
+#define MAILBOX "user/jane@example.org"
+#define PREVIOUS "user/hand@example.org"
+#define THERE "* METADATA x (/shared/vendor/cmu/cyrus-imapd/partition default)\r\nk OK Completed\r\n"
+#define ABSENT "k NO Mailbox does not exist\r\n"
+#define NO_ROOT "k NO Quota root does not exist\r\n"
+
+static const Namespace admin = {.separator = '/', .prefix = (char *)""};
+
+static void answer(GPtrArray *commands, const char *wire)
+{
+    ck_assert_uint_eq(answer_commands(commands, wire, strlen(wire)), commands->len);
+}
+
+static void assert_refused(bool refused, const GError *error)
+{
+    ck_assert(refused);
+    ck_assert_ptr_nonnull(error);
+    ck_assert_int_eq(fault_of(error), FAULT_PARK);
+    ck_assert(g_str_has_prefix(error->message, URI ": "));
+    ck_assert(g_utf8_validate(error->message, -1, NULL));
+}
+
+/* ---- mailbox and quota ---- */
+
+static const struct {
+    const char *wire;
+    bool exists;
+    gint64 quota_kib;
+} mailboxes[] = {
+    {THERE "* QUOTA user/jane@example.org (STORAGE 5 1024)\r\nk OK Completed\r\n", true, 1024},
+    {THERE "* QUOTA user/jane@example.org (storage 5 0)\r\nk OK Completed\r\n", true, 0},
+    {THERE "* QUOTA \"a (b\" (MESSAGE 1 2 STORAGE 5 9007199254740993)\r\nk OK Completed\r\n", true, 9007199254740993},
+    {THERE "* QUOTA x (MESSAGE 1 2)\r\nk OK Completed\r\n", true, QUOTA_UNLIMITED},
+    {THERE "* QUOTA x ()\r\nk OK Completed\r\n", true, QUOTA_UNLIMITED},
+    {THERE "k OK Completed\r\n", true, QUOTA_UNLIMITED},
+    {THERE "* 3 EXISTS\r\n* QUOTAROOT x y\r\n* QUOTA x (STORAGE 5 7)\r\nk OK Completed\r\n", true, 7},
+    {THERE NO_ROOT, true, QUOTA_UNLIMITED},
+    {THERE "k NO [NONEXISTENT] nothing there\r\n", true, QUOTA_UNLIMITED},
+    {"k OK Completed\r\n" NO_ROOT, true, QUOTA_UNLIMITED}, /* no partition shown: it exists all the same */
+    {ABSENT ABSENT, false, QUOTA_UNLIMITED},
+    {ABSENT NO_ROOT, false, QUOTA_UNLIMITED},
+    {"k NO [NONEXISTENT] Unknown\r\n" ABSENT, false, QUOTA_UNLIMITED},
+    {"k NO [nonexistent]\r\n" ABSENT, false, QUOTA_UNLIMITED},
+    {"k no mailbox does not exist\r\n" ABSENT, false, QUOTA_UNLIMITED},
+};
+
+START_TEST(a_mailbox_and_its_quota_are_read)
+{
+    g_autoptr(GPtrArray) commands = observe_mailbox_commands(&admin, MAILBOX, NULL);
+    g_autoptr(Observed) observed = observed_new();
+    g_autoptr(GError) error = NULL;
+
+    answer(commands, mailboxes[_i].wire);
+    ck_assert(observe_mailbox_answers(URI, commands, false, observed, &error));
+    ck_assert_ptr_null(error);
+    ck_assert(observed->mailbox_exists == mailboxes[_i].exists);
+    ck_assert(!observed->previous_exists);
+    ck_assert(observed->quota_known);
+    ck_assert_int_eq(observed->quota_kib, mailboxes[_i].quota_kib);
+    ck_assert(!observed->folders_known);
+}
+END_TEST
+
+/* What is not recognised is an error; taken for "absent" it would create, taken for "no quota" it would overwrite. */
+static const char *const refusals[] = {
+    "k NO Permission denied\r\n",
+    "k NO [NOPERM] Permission denied\r\n",
+    "k NO [UNAVAILABLE] Mailbox does not exist right now\r\n",
+    "k NO Mailbox does not exist.\r\n",
+    "k NO System I/O error\r\n",
+    "k NO [NONEXISTENT2] x\r\n",
+    "k NO [XNONEXISTENT (a)] x\r\n",
+    "k NO NONEXISTENT\r\n",
+    "k NO \r\n",
+    "k NO\r\n",
+    "k NO M\xc3\xa4ilbox \xff\x01\r\n",
+    "k BAD Mailbox does not exist\r\n",
+    "k BAD [NONEXISTENT] x\r\n",
+    "k BAD Unrecognized command\r\n",
+};
+
+START_TEST(a_refusal_that_is_not_recognised_is_an_error_and_never_absent)
+{
+    g_autoptr(GPtrArray) commands = observe_mailbox_commands(&admin, MAILBOX, NULL);
+    g_autoptr(Observed) observed = observed_new();
+    g_autoptr(GError) error = NULL;
+    g_autofree char *wire = g_strconcat(refusals[_i], NO_ROOT, NULL);
+    bool refused;
+
+    answer(commands, wire);
+    refused = !observe_mailbox_answers(URI, commands, false, observed, &error);
+    assert_refused(refused, error);
+    ck_assert(!observed->quota_known);
+    ck_assert_ptr_nonnull(strstr(error->message, MAILBOX));
+}
+END_TEST
+
+START_TEST(a_quota_that_is_refused_is_an_error_and_never_unlimited)
+{
+    g_autoptr(GPtrArray) commands = observe_mailbox_commands(&admin, MAILBOX, NULL);
+    g_autoptr(Observed) observed = observed_new();
+    g_autoptr(GError) error = NULL;
+    g_autofree char *wire = g_strconcat(THERE, refusals[_i], NULL);
+    bool refused;
+
+    answer(commands, wire);
+    refused = !observe_mailbox_answers(URI, commands, false, observed, &error);
+    assert_refused(refused, error);
+    ck_assert(!observed->quota_known);
+}
+END_TEST
+
+#define QUOTA(limit) "* QUOTA x (STORAGE 0 " limit ")\r\nk OK Completed\r\n"
+
+/* Answers in the order asked: the mailbox and its quota, the previous one and its quota. */
+static const struct {
+    const char *wire;
+    bool exists, previous;
+    gint64 quota_kib;
+} renames[] = {
+    {ABSENT ABSENT THERE QUOTA("7"), false, true, 7},
+    {ABSENT ABSENT THERE NO_ROOT, false, true, QUOTA_UNLIMITED},
+    {THERE QUOTA("5") THERE QUOTA("7"), true, true, 5},
+    {THERE QUOTA("5") ABSENT ABSENT, true, false, 5},
+    {ABSENT ABSENT ABSENT ABSENT, false, false, QUOTA_UNLIMITED},
+};
+
+START_TEST(before_a_rename_the_quota_of_the_previous_name_counts)
+{
+    g_autoptr(GPtrArray) commands = observe_mailbox_commands(&admin, MAILBOX, PREVIOUS);
+    g_autoptr(Observed) observed = observed_new();
+    g_autoptr(GError) error = NULL;
+
+    answer(commands, renames[_i].wire);
+    ck_assert(observe_mailbox_answers(URI, commands, true, observed, &error));
+    ck_assert(observed->mailbox_exists == renames[_i].exists);
+    ck_assert(observed->previous_exists == renames[_i].previous);
+    ck_assert_int_eq(observed->quota_kib, renames[_i].quota_kib);
+}
+END_TEST
+
+START_TEST(a_previous_name_that_is_refused_is_an_error)
+{
+    g_autoptr(GPtrArray) commands = observe_mailbox_commands(&admin, MAILBOX, PREVIOUS);
+    g_autoptr(Observed) observed = observed_new();
+    g_autoptr(GError) error = NULL;
+    g_autofree char *wire = g_strconcat(ABSENT ABSENT, refusals[_i], ABSENT, NULL);
+    bool refused;
+
+    answer(commands, wire);
+    refused = !observe_mailbox_answers(URI, commands, true, observed, &error);
+    assert_refused(refused, error);
+    ck_assert_ptr_nonnull(strstr(error->message, PREVIOUS));
+}
+END_TEST
+
+/* ---- folders ---- */
+
+#define TYPE "/private/vendor/kolab/folder-type"
+#define OK "k OK Completed\r\n"
+
+/* "Kalender/Entwürfe" with a folder type, "Sent" without metadata. */
+static GPtrArray *make_folders(void)
+{
+    GPtrArray *folders = g_ptr_array_new_with_free_func((GDestroyNotify)folder_free);
+    Folder *calendar = folder_new("Kalender/Entw\xc3\xbcrfe");
+
+    g_ptr_array_add(calendar->metadata, metadata_new(TYPE, "event"));
+    g_ptr_array_add(calendar->metadata, metadata_new("/shared/vendor/kolab/color", "ff0000"));
+    g_ptr_array_add(folders, calendar);
+    g_ptr_array_add(folders, folder_new("Sent"));
+    return folders;
+}
+
+static const struct {
+    Namespace names;
+    const char *first, *second;
+} spellings[] = {
+    {{'/', (char *)""}, "Kalender/Entw&APw-rfe", "Sent"},
+    {{'/', (char *)"INBOX/"}, "INBOX/Kalender/Entw&APw-rfe", "INBOX/Sent"},
+    {{'.', (char *)"INBOX."}, "INBOX.Kalender.Entw&APw-rfe", "INBOX.Sent"},
+};
+
+START_TEST(folders_are_asked_for_by_their_names_on_the_wire)
+{
+    g_autoptr(GPtrArray) folders = make_folders();
+    g_autoptr(GPtrArray) commands = observe_folders_commands(&spellings[_i].names, folders);
+    g_autofree char *first =
+        g_strdup_printf("GETMETADATA \"%s\" (\"" TYPE "\" \"/shared/vendor/kolab/color\")", spellings[_i].first);
+    g_autofree char *second = g_strdup_printf("GETMETADATA \"%s\" (\"/shared/comment\")", spellings[_i].second);
+    const char *const expected[] = {"LSUB \"\" \"*\"", first, second};
+
+    ck_assert_uint_eq(commands->len, G_N_ELEMENTS(expected));
+    for (guint i = 0; i < commands->len; i++)
+        ck_assert_str_eq(((ImapCommand *)g_ptr_array_index(commands, i))->line->str, expected[i]);
+}
+END_TEST
+
+/* What was read, to compare with: "Sent+ name=value, ..." sorted; "+" is subscribed. */
+static char *print_folders(const Observed *observed)
+{
+    GString *out = g_string_new(NULL);
+    g_autoptr(GList) names = g_list_sort(g_hash_table_get_keys(observed->folders), (GCompareFunc)strcmp);
+
+    for (GList *name = names; name != NULL; name = name->next) {
+        const ObservedFolder *folder = g_hash_table_lookup(observed->folders, name->data);
+        g_autoptr(GList) keys = g_list_sort(g_hash_table_get_keys(folder->metadata), (GCompareFunc)strcmp);
+
+        ck_assert(folder->exists);
+        g_string_append_printf(out, "%s%s%s", out->len > 0 ? ", " : "", (char *)name->data, folder->subscribed ? "+" : "");
+        for (GList *key = keys; key != NULL; key = key->next)
+            g_string_append_printf(out, " %s=%s", (char *)key->data,
+                                   (char *)g_hash_table_lookup(folder->metadata, key->data));
+    }
+    return g_string_free(out, FALSE);
+}
+
+#define CALENDAR "Kalender/Entw\xc3\xbcrfe"
+#define SUBSCRIBED "* LSUB () \"/\" Kalender/Entw&APw-rfe\r\n"
+#define META(entries) "* METADATA x (" entries ")\r\nk OK Completed\r\n"
+
+static const struct {
+    const char *wire;
+    const char *expected;
+} answers[] = {
+    {OK OK OK, CALENDAR ", Sent"},
+    {OK ABSENT ABSENT, ""},
+    {OK ABSENT OK, "Sent"},
+    {SUBSCRIBED OK OK OK, CALENDAR "+, Sent"},
+    {"* LSUB (\\HasNoChildren) \"/\" \"Sent\"\r\n" OK OK OK, CALENDAR ", Sent+"},
+    {"* LSUB () \"/\" {4}\r\nSent\r\n" SUBSCRIBED OK OK OK, CALENDAR "+, Sent+"},
+    {SUBSCRIBED OK ABSENT OK, "Sent"}, /* subscribed, and gone */
+    {"* LSUB () \"/\" NIL\r\n* LSUB () \"/\" (Sent)\r\n* LSUB () \"/\"\r\n* LSUB Sent\r\n* LSUB () NIL sent\r\n" OK OK OK,
+     CALENDAR ", Sent"},
+    {"* LIST () \"/\" Sent\r\n" OK OK OK, CALENDAR ", Sent"},
+    {OK META(TYPE " event") OK, CALENDAR " " TYPE "=event, Sent"},
+    {OK META(TYPE " \"event\" /shared/vendor/kolab/color {6}\r\nff0000") OK,
+     CALENDAR " " TYPE "=event /shared/vendor/kolab/color=ff0000, Sent"},
+    {OK META(TYPE " NIL /shared/vendor/kolab/color \"\"") OK, CALENDAR " /shared/vendor/kolab/color=, Sent"},
+    {OK META(TYPE " \"NIL\"") OK, CALENDAR " " TYPE "=NIL, Sent"},
+    {OK META(TYPE) OK, CALENDAR ", Sent"},
+    {OK META(TYPE " (event)") OK, CALENDAR ", Sent"},
+    {OK META("NIL event (a) b " TYPE " event") OK, CALENDAR " " TYPE "=event, Sent"},
+    {OK "* METADATA x " TYPE "\r\n* METADATA x\r\n* METADATA\r\n* 3 EXISTS\r\n* (METADATA x)\r\n" OK OK, CALENDAR ", Sent"},
+    {OK "* METADATA x (" TYPE " event)\r\n" META("/shared/vendor/kolab/color a") OK,
+     CALENDAR " " TYPE "=event /shared/vendor/kolab/color=a, Sent"},
+};
+
+START_TEST(folders_are_read_as_the_server_answers)
+{
+    g_autoptr(GPtrArray) folders = make_folders();
+    g_autoptr(GPtrArray) commands = observe_folders_commands(&admin, folders);
+    g_autoptr(Observed) observed = observed_new();
+    g_autoptr(GError) error = NULL;
+    g_autofree char *seen = NULL;
+
+    answer(commands, answers[_i].wire);
+    ck_assert(observe_folders_answers(URI, &admin, commands, folders, observed, &error));
+    seen = print_folders(observed);
+    ck_assert_str_eq(seen, answers[_i].expected);
+    ck_assert(observed->folders_known);
+}
+END_TEST
+
+/* Subscriptions that are refused for a reason that means "absent" of a mailbox, too. */
+START_TEST(a_folder_or_the_subscriptions_that_are_refused_are_an_error)
+{
+    const char *const places[] = {"%s" OK OK, OK "%s" OK, OK OK "%s"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(places); i++) {
+        g_autoptr(GPtrArray) folders = make_folders();
+        g_autoptr(GPtrArray) commands = observe_folders_commands(&admin, folders);
+        g_autoptr(Observed) observed = observed_new();
+        g_autoptr(GError) error = NULL;
+        g_auto(GStrv) parts = g_strsplit(places[i], "%s", -1);
+        g_autofree char *wire = g_strjoinv(refusals[_i], parts);
+        bool refused;
+
+        answer(commands, wire);
+        refused = !observe_folders_answers(URI, &admin, commands, folders, observed, &error);
+        assert_refused(refused, error);
+        ck_assert(!observed->folders_known);
+    }
+}
+END_TEST
+
+START_TEST(no_subscriptions_is_ok_and_nothing_else)
+{
+    g_autoptr(GPtrArray) folders = make_folders();
+    g_autoptr(GPtrArray) commands = observe_folders_commands(&admin, folders);
+    g_autoptr(Observed) observed = observed_new();
+    g_autoptr(GError) error = NULL;
+    bool refused;
+
+    answer(commands, ABSENT OK OK);
+    refused = !observe_folders_answers(URI, &admin, commands, folders, observed, &error);
+    assert_refused(refused, error);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("observe");
+    TCase *mailbox = tcase_create("mailbox"), *folder = tcase_create("folders");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_add_loop_test(mailbox, a_mailbox_and_its_quota_are_read, 0, G_N_ELEMENTS(mailboxes));
+    tcase_add_loop_test(mailbox, a_refusal_that_is_not_recognised_is_an_error_and_never_absent, 0, G_N_ELEMENTS(refusals));
+    tcase_add_loop_test(mailbox, a_quota_that_is_refused_is_an_error_and_never_unlimited, 0, G_N_ELEMENTS(refusals));
+    tcase_add_loop_test(mailbox, before_a_rename_the_quota_of_the_previous_name_counts, 0, G_N_ELEMENTS(renames));
+    tcase_add_loop_test(mailbox, a_previous_name_that_is_refused_is_an_error, 0, G_N_ELEMENTS(refusals));
+    tcase_add_loop_test(folder, folders_are_asked_for_by_their_names_on_the_wire, 0, G_N_ELEMENTS(spellings));
+    tcase_add_loop_test(folder, folders_are_read_as_the_server_answers, 0, G_N_ELEMENTS(answers));
+    tcase_add_loop_test(folder, a_folder_or_the_subscriptions_that_are_refused_are_an_error, 0, G_N_ELEMENTS(refusals));
+    tcase_add_test(folder, no_subscriptions_is_ok_and_nothing_else);
+    suite_add_tcase(suite, mailbox);
+    suite_add_tcase(suite, folder);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
