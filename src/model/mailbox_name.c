@@ -70,12 +70,14 @@ static const char *address_problem(const char *address)
 
 bool address_normalize(const char *attribute, const char *value, char **address, GError **error)
 {
-    g_autofree char *composed = g_utf8_normalize(value, -1, G_NORMALIZE_NFC);
+    g_autofree char *composed = NULL;
     g_autofree char *lower = NULL;
     const char *problem;
 
-    if (composed == NULL)
+    /* Asked first: g_utf8_normalize lets characters beyond U+10FFFF pass. */
+    if (!g_utf8_validate(value, -1, NULL))
         return refuse(attribute, value, "it must be UTF-8", error);
+    composed = g_utf8_normalize(value, -1, G_NORMALIZE_NFC);
     lower = g_utf8_strdown(composed, -1);
     problem = address_problem(lower);
     if (problem != NULL)

@@ -142,6 +142,7 @@ static const struct {
     {"a+b-c_d~e@example.org", "user/a+b-c_d~e@example.org"},
     {"j\xc3\xb6rg@example.org", "user/j\xc3\xb6rg@example.org"},
     {"jo\xcc\x88rg@example.org", "user/j\xc3\xb6rg@example.org"}, /* decomposed */
+    {"\xf4\x9f\x98\x80@example.org", NULL}, /* beyond U+10FFFF */
     {"", NULL},
     {"@example.org", NULL},
     {"jane@", NULL},
