@@ -187,10 +187,12 @@ check-valgrind: deps-sanitize
 
 fuzz: deps-sanitize
 	$(Q)$(MAKE) --no-print-directory BUILD=build-fuzz SANITIZE=fuzzer-no-link,address,undefined OPTIMIZE=-O1 CC=clang run-fuzz
+# A finding is left in $(BUILD)/; what was learned stays in $(BUILD)/corpus for the next run.
 run-fuzz: $(FUZZERS)
-	@for f in $(FUZZERS); do n=$${f##*/fuzz_}; echo "== $$n"; mkdir -p $(BUILD)/corpus/$$n; \
-	  $$f -max_total_time=$(FUZZ_S) -timeout=10 -rss_limit_mb=1024 -print_final_stats=0 -verbosity=0 -artifact_prefix=$(BUILD)/ \
-	    $(BUILD)/corpus/$$n t/fuzz/corpus/$$n || exit 1; done
+	@for f in $(FUZZERS); do n=$${f##*/fuzz_}; mkdir -p $(BUILD)/corpus/$$n; printf '%-14s' $$n; \
+	  $$f -max_total_time=$(FUZZ_S) -timeout=10 -rss_limit_mb=1024 -artifact_prefix=$(BUILD)/$$n- \
+	    $(BUILD)/corpus/$$n t/fuzz/corpus/$$n > $(BUILD)/$$n.log 2>&1 || { tail -n 60 $(BUILD)/$$n.log; exit 1; }; \
+	  grep '^Done' $(BUILD)/$$n.log; done
 
 bench: deps-check
 	$(Q)$(MAKE) --no-print-directory all
