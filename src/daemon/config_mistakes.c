@@ -57,6 +57,7 @@ void config_mistakes_add(ConfigMistakes *mistakes, guint line, guint column, con
     mistake.text = g_strdup_vprintf(format, args);
     va_end(args);
     g_array_append_val(mistakes->list, mistake);
+    /* cppcheck-suppress memleak ; the array has the text */
 }
 
 static gint compare_mistakes(gconstpointer a, gconstpointer b)
