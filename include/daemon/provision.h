@@ -4,9 +4,13 @@
 #include "daemon/shared.h"
 #include "directory/directory.h"
 #include "imap/mailstore.h"
+#include "plan/plan.h"
 #include "state/queue.h"
 
 #include <glib.h>
+
+/* Prints a plan on standard output, as the options say, in one piece. */
+void provision_print_plan(Shared *shared, const Plan *plan, const char *domain);
 
 /* Brings one entry and its mailbox into the state that the directory asks for, and ends the change in the queue. Safe to
  * repeat at any point. Notes the entry's DN in the change as soon as it is known. On failure the change is still leased, and the steps that took effect are in `journal`

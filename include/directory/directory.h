@@ -43,6 +43,13 @@ bool directory_check_base(Directory *directory, const DomainSettings *domain, GE
 bool directory_read_entry(Directory *directory, const DomainSettings *domain, const char *unique_id, Entry **entry,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Says where an entry is that directory_read_entry did not find: *dn is its name outside of the base, owned by the caller,
+ * or NULL when it is gone. "Gone" is said only when we are bound as somebody, the base can be read, no naming context shows
+ * the unique id, and nothing that we may not read has the name `last_dn` (NULL: unknown). FAULT_RETRY when any of that
+ * cannot be confirmed, or when the entry is below the base after all. */
+bool directory_locate(Directory *directory, const DomainSettings *domain, const char *unique_id, const char *last_dn,
+                      char **dn, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Adds to `taken` those of `addresses` that an entry other than `unique_id` has in any address attribute: one OR search
  * (more where the filter would grow too long). Compared without case. FAULT_RETRY only. */
 bool directory_find_addresses(Directory *directory, const DomainSettings *domain, const char *unique_id,

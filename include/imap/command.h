@@ -13,6 +13,8 @@ typedef struct {
     char *code;         /* response code of the tagged reply */
     char *text;         /* human text of the tagged reply */
     GPtrArray *replies; /* of ImapReply*: untagged data that came for it */
+    void (*take)(const ImapReply *reply, gpointer user_data); /* gets that data instead, where it is too much to keep */
+    gpointer take_data;
 } ImapCommand;
 
 /* `verb` is sent as it is: "CREATE". */

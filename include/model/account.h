@@ -47,6 +47,7 @@ typedef struct {
     GPtrArray *aliases;    /* of char*, sorted: the other addresses */
     gint64 quota_kib;
     GPtrArray *folders;    /* of Folder*, parents first; a reference to the settings' list */
+    GPtrArray *identifiers; /* of char*, lower case: what the entry is called in access control lists */
     GPtrArray *attributes; /* of AttributeValues*: what the directory should hold; only attributes we may write */
 } Account;
 

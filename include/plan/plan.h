@@ -31,6 +31,9 @@ typedef struct {
 bool plan_make(const Entry *entry, const Account *desired, const Observed *observed, const PlanHistory *history,
                Plan **plan, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The plan for an entry that is gone: its mailbox is deleted. */
+Plan *plan_make_deletion(const char *dn, const char *unique_id, const char *mailbox);
+
 /* The entry as the directory will have it after the plan's writes: owned by the caller. Its fingerprint is what the
  * notice of our own write is compared with. */
 Entry *plan_expected_entry(const Plan *plan, const Entry *entry);

@@ -13,6 +13,7 @@ typedef enum {
     STEP_CREATE_FOLDER,   /* mailbox, folder, partition or NULL */
     STEP_SET_METADATA,    /* mailbox, folder; metadata: all entries of a folder that differ, one command */
     STEP_SUBSCRIBE,       /* mailbox, folder */
+    STEP_DELETE_MAILBOX,  /* mailbox; a user's with all its folders */
 } StepKind;
 
 typedef struct {

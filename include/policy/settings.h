@@ -11,6 +11,11 @@ typedef enum {
     POLICY_ALWAYS,     /* the primary address always follows the template; a replaced one stays as alias */
 } PolicyMode;
 
+typedef enum {
+    DELETION_DELETE, /* the mailbox of an entry that is gone is deleted (default) */
+    DELETION_KEEP,   /* it stays until an operator says otherwise */
+} DeletionMode;
+
 typedef struct {
     gint ref_count;
 
@@ -40,7 +45,12 @@ typedef struct {
     bool enforce_folders;     /* create again what the user deleted */
     bool read_only;           /* directory: write nothing, take the addresses as they are */
 
-    char *digest; /* of all of the above but folders: part of each entry's fingerprint */
+    DeletionMode deletion_mode;
+    guint deletion_limit;         /* entries that may go within an hour; the larger one counts */
+    guint deletion_limit_percent; /* of the domain's entries */
+    gint64 deletion_delay_us;     /* from the departure to the deletion */
+
+    char *digest; /* of all of the above but folders and deletion: part of each entry's fingerprint */
 } DomainSettings;
 
 /* The Kolab defaults for a domain; no folders. Its lists own their elements. The caller changes what it likes, then

@@ -10,6 +10,29 @@
 /* Writes the row of the entry. FAULT_PARK: another entry has the mailbox; the message names both. */
 bool record_write(State *state, const Record *record, const char *now, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Makes what the record calls its identifiers the ones that its entry has. */
+bool identifier_hold(State *state, const Record *record, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Reads them into the record. */
+bool identifier_read(State *state, Record *record, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Writes a record that has departed, as its departure says. */
+bool departure_write(State *state, const Record *record, const char *now, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The entry is there: no departure of it is open any more. */
+bool departure_withdraw(State *state, const Record *record, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Reads the departure into a record that has departed. */
+bool departure_read(State *state, Record *record, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Writes a change as queue_add does. */
+bool change_write(State *state, const char *domain, const char *unique_id, const char *reason, bool verify, const char *now,
+                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Makes changes due that waited for what nobody has any more. */
+bool change_unblock(State *state, const char *now, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Makes changes due that wait for `what`, whoever has it: they see what became of it. */
+bool change_rouse(State *state, const char *what, const char *now, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* queue_wake with the lock held. */
+void queue_rouse_locked(State *state);
+
 /* Makes the record's addresses the ones that its entry holds. */
 bool address_hold(State *state, const Record *record, const char *now, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

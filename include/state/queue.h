@@ -16,6 +16,8 @@ typedef struct {
     char *unique_id;
     char *reason;      /* "notice", "sweep", "operator" */
     char *dn;          /* of the last failed try; the worker sets it once it knows: a problem is shown with it */
+    char *waits_for;   /* the worker sets it when it fails: a mailbox of another entry, or an ACL identifier; once nobody
+                          has that any more the change is due at once */
     bool verify;       /* look at the IMAP side too, whatever the state says */
     guint attempts;    /* failed ones so far */
     gint64 generation; /* which version of the row was leased */

@@ -5,15 +5,16 @@
  * file that cannot be written is no state file. */
 #pragma once
 
-#include <glib.h>
+#include "state/departure.h"
 
-typedef struct State State;
+#include <glib.h>
 
 typedef enum {
     STATE_OWN,     /* read and write; the only process that does (a lock beside the file says so); created when absent */
     STATE_SCRATCH, /* a copy in memory: everything works, nothing is kept; an absent file is an empty state */
     STATE_READ,    /* for kolabctl: read only, while a daemon may be writing; the file must exist. Opened while none
                       runs, it stays at that moment */
+    STATE_APPROVE, /* for kolabctl: beside a daemon that may be writing, for departure_approve only; the file must exist */
 } StateMode;
 
 /* Opens the file, checks it (integrity of the header, version) and migrates an older one. A newer version, garbage, a
@@ -37,7 +38,9 @@ typedef struct {
     char *primary;          /* primary address */
     GPtrArray *aliases;     /* of char* */
     GPtrArray *folders;     /* of char*: default folders that we created */
-    bool departed;          /* the entry left; its mailbox is kept */
+    GPtrArray *identifiers; /* of char*: what it is called in access control lists, lower case */
+    bool departed;          /* the entry left */
+    Departure departure;    /* then: why, and what becomes of its mailbox */
 } Record;
 
 Record *record_new(const char *domain, const char *unique_id);
@@ -55,6 +58,10 @@ bool state_find_fingerprint(State *state, const char *domain, const char *unique
 /* The unique ids of a domain's entries that have not departed: a new set of char*, owned by the caller. */
 bool state_list_entries(State *state, const char *domain, GHashTable **unique_ids,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The unique ids of a domain's departed entries that were found elsewhere: a new set of char*, owned by the caller. */
+bool state_list_elsewhere(State *state, const char *domain, GHashTable **unique_ids,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Whose mailbox this is: *unique_id of the record that has it, departed or not; NULL: nobody's. */
 bool state_find_owner(State *state, const char *mailbox, char **domain, char **unique_id,

@@ -16,7 +16,7 @@ static JournalRow *make_row(const Step *step)
     return row;
 }
 
-/* The longest run of steps from `from` on that one actor carries out. */
+/* The longest run of steps from `from` on that one actor carries out; a deletion is alone in its plan. */
 static GPtrArray *take_batch(const Plan *plan, guint from)
 {
     GPtrArray *batch = g_ptr_array_new();
@@ -30,9 +30,12 @@ static GPtrArray *take_batch(const Plan *plan, guint from)
 static bool apply_batch(const Plan *plan, GPtrArray *batch, const char *login, Directory *directory, Mailstore *mailstore,
                         GPtrArray *applied, GError **error)
 {
-    if (step_actor(g_ptr_array_index(batch, 0)) != ACTOR_DIRECTORY)
+    const Step *first = g_ptr_array_index(batch, 0);
+
+    if (step_actor(first) != ACTOR_DIRECTORY && first->kind != STEP_DELETE_MAILBOX)
         return mailstore_apply(mailstore, batch, login, applied, error);
-    if (!directory_write(directory, plan->dn, batch, error))
+    if (first->kind == STEP_DELETE_MAILBOX ? !mailstore_delete(mailstore, first->mailbox, error)
+                                           : !directory_write(directory, plan->dn, batch, error))
         return false;
     g_ptr_array_extend(applied, batch, NULL, NULL);
     return true;

@@ -14,9 +14,12 @@
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 static const char *const policy_modes[] = {"never", "when_empty", "always", NULL};
 
+static const char *const deletion_modes[] = {"delete", "keep", NULL};
+
 /* The enums are stored through a guint. */
 G_STATIC_ASSERT(sizeof(LogLevel) == sizeof(guint) && LOG_LEVEL_DEBUG == 3);
 G_STATIC_ASSERT(sizeof(PolicyMode) == sizeof(guint) && POLICY_ALWAYS == 2);
+G_STATIC_ASSERT(sizeof(DeletionMode) == sizeof(guint) && DELETION_KEEP == 1);
 
 const Setting config_settings[] = {
     {"state_file", &type_path, PLACE_GLOBAL, CONFIG_FIELD(state_file), .fallback = "/var/lib/kolabd/state.db",
@@ -119,6 +122,15 @@ const Setting config_settings[] = {
      .help = "folders that every mailbox gets, by name; replaces the 14 default ones"},
     {"folders_enforce", &type_switch, PLACE_INHERITED, DOMAIN_FIELD(enforce_folders), .fallback = "false",
      .help = "create again what the user deleted"},
+
+    {"deletion.mode", &type_choice, PLACE_INHERITED, DOMAIN_FIELD(deletion_mode), .fallback = "delete",
+     .choices = deletion_modes, .help = "what becomes of the mailbox of an entry that is gone from the directory"},
+    {"deletion.limit", &type_count, PLACE_INHERITED, DOMAIN_FIELD(deletion_limit), .fallback = "10", .max = 1000000,
+     .help = "entries of a domain that may go within an hour; more are held until an operator approves"},
+    {"deletion.limit_percent", &type_count, PLACE_INHERITED, DOMAIN_FIELD(deletion_limit_percent), .fallback = "5",
+     .max = 100, .help = "the same in percent of the domain's entries; the larger of the two counts"},
+    {"deletion.delay", &type_duration, PLACE_INHERITED, DOMAIN_FIELD(deletion_delay_us), .fallback = "10s",
+     .max = 366 * DAY, .help = "time from the departure of an entry to the deletion of its mailbox"},
 
     {"quota", &type_quota, PLACE_FOLDER, FOLDER_FIELD(quota_kib), .fallback = "none",
      .help = "quota of its own: KiB, or 500MiB, 5GiB; unlimited; none: it counts for the mailbox"},

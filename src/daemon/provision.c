@@ -1,6 +1,7 @@
 #include "daemon/provision.h"
 
 #include "apply/apply.h"
+#include "daemon/depart.h"
 #include "daemon/log.h"
 #include "model/fault.h"
 #include "plan/print.h"
@@ -78,24 +79,6 @@ static bool decide(Job *job, GError **error)
     return decided;
 }
 
-/* No two entries share a mailbox, whatever their addresses say. */
-static bool check_owner(Job *job, GError **error)
-{
-    g_autofree char *domain = NULL;
-    g_autofree char *unique_id = NULL;
-
-    if (job->account->mailbox == NULL)
-        return true;
-    if (!state_find_owner(job->shared->state, job->account->mailbox, &domain, &unique_id, error))
-        return false;
-    if (unique_id == NULL || strcmp(unique_id, job->change->unique_id) == 0)
-        return true;
-    g_set_error(error, FAULT, FAULT_PARK,
-                "mailbox %s belongs to the entry with unique id %s (domain %s); give this entry another %s, or remove the other "
-                "entry's mailbox", job->account->mailbox, unique_id, domain, job->domain->result_attribute);
-    return false;
-}
-
 static const char *recorded_mailbox(const Job *job)
 {
     return job->record != NULL ? job->record->mailbox : NULL;
@@ -121,6 +104,9 @@ static bool observe(Job *job, GError **error)
         job->observed = observed_new();
         return true;
     }
+    /* Nobody looked after the mailbox of an entry that comes back. */
+    if (job->record != NULL && job->record->departed)
+        job->change->verify = true;
     if (same && !job->change->verify) {
         job->observed = observe_record(job);
         return true;
@@ -144,16 +130,15 @@ static bool make_plan(Job *job, GError **error)
     return plan_make(job->entry, job->account, job->observed, &history, &job->plan, error);
 }
 
-static void print_plan(Job *job)
+void provision_print_plan(Shared *shared, const Plan *plan, const char *domain)
 {
-    g_autofree char *text = job->shared->options->json ? plan_print_json(job->plan, job->domain->name)
-                                                       : plan_print_text(job->plan, job->domain->name);
+    g_autofree char *text = shared->options->json ? plan_print_json(plan, domain) : plan_print_text(plan, domain);
 
-    g_mutex_lock(&job->shared->output_lock);
+    g_mutex_lock(&shared->output_lock);
     fputs(text, stdout);
-    if (job->shared->options->json)
+    if (shared->options->json)
         fputc('\n', stdout);
-    g_mutex_unlock(&job->shared->output_lock);
+    g_mutex_unlock(&shared->output_lock);
 }
 
 static bool carry_out(Job *job, GError **error)
@@ -164,7 +149,7 @@ static bool carry_out(Job *job, GError **error)
         return true;
     if (job->shared->options->dry_run) {
         g_atomic_int_inc(&job->shared->progress.changed);
-        print_plan(job);
+        provision_print_plan(job->shared, job->plan, job->domain->name);
         return true;
     }
     if (!apply_plan(job->plan, job->account->login, job->directory, job->mailstore, job->journal, error))
@@ -218,6 +203,7 @@ static Record *make_record(const Job *job, const char *fingerprint)
     record->fingerprint = g_strdup(fingerprint);
     record->primary = g_strdup(account->primary);
     g_ptr_array_extend(record->aliases, account->aliases, (GCopyFunc)(void (*)(void))g_strdup, NULL);
+    g_ptr_array_extend(record->identifiers, account->identifiers, (GCopyFunc)(void (*)(void))g_strdup, NULL);
     remember_folders(job, record);
     return record;
 }
@@ -240,33 +226,22 @@ static bool is_in_order(const Job *job)
         && g_strcmp0(job->record->fingerprint, fingerprint) == 0;
 }
 
-/* The entry left: deleted, moved out of the base, or no longer of a kind we serve. "Not found" counts only while the base
- * itself can be read. */
-static bool settle_departed(Job *job, GError **error)
-{
-    if (job->record == NULL || job->record->departed)
-        return queue_finish(job->shared->state, job->change, NULL, job->journal, error);
-    if (!directory_check_base(job->directory, job->domain, error))
-        return false;
-    job->record->departed = true;
-    log_entry(G_LOG_LEVEL_MESSAGE, job->domain->name, job->record->dn, "left the directory; its mailbox %s is kept",
-              job->record->mailbox != NULL ? job->record->mailbox : "(none)");
-    return queue_finish(job->shared->state, job->change, job->record, job->journal, error);
-}
-
 bool provision_change(Shared *shared, Directory *directory, Mailstore *mailstore, Change *change, GPtrArray *journal,
                       GError **error)
 {
     g_auto(Job) job = {.shared = shared, .directory = directory, .mailstore = mailstore, .change = change, .journal = journal};
+    DepartJob depart;
 
     if (!read_entry(&job, error))
         return false;
+    depart = (DepartJob){.shared = shared, .directory = directory, .mailstore = mailstore, .domain = job.domain,
+                         .change = change, .journal = journal};
     if (job.entry == NULL || entry_kind(job.entry) == KIND_NONE)
-        return settle_departed(&job, error);
+        return depart_settle(&depart, job.record, job.entry, error);
     if (is_in_order(&job))
         return queue_finish(shared->state, change, NULL, journal, error);
     return decide(&job, error)
-        && check_owner(&job, error)
+        && depart_check_owner(&depart, job.account, error)
         && observe(&job, error)
         && make_plan(&job, error)
         && carry_out(&job, error)

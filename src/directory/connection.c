@@ -140,6 +140,11 @@ static bool bind_simple(Connection *connection, GError **error)
     g_autofree char *text = NULL;
     int result, id;
 
+    if (password.bv_len == 0) {
+        g_set_error(error, FAULT, FAULT_STOP, "%s: no password for \"%s\": the session would be anonymous (RFC 4513, 5.1.2); check "
+                    "ldap.bind_password_file", settings->uri, settings->bind_dn);
+        return false;
+    }
     result = ldap_sasl_bind(connection->ldap, settings->bind_dn, LDAP_SASL_SIMPLE, &password, NULL, NULL, &id);
     if (result != LDAP_SUCCESS) {
         text = diagnostic(connection->ldap);

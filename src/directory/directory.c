@@ -2,6 +2,7 @@
 
 #include "directory/connection.h"
 #include "directory/filter.h"
+#include "directory/locate.h"
 
 #include <string.h>
 
@@ -177,6 +178,13 @@ bool directory_read_entry(Directory *directory, const DomainSettings *domain, co
         return false;
     *entry = g_steal_pointer(&found);
     return true;
+}
+
+bool directory_locate(Directory *directory, const DomainSettings *domain, const char *unique_id, const char *last_dn,
+                      char **dn, GError **error)
+{
+    return connection_open(&directory->connection, error)
+        && connection_locate(&directory->connection, domain, unique_id, last_dn, dn, error);
 }
 
 /* Adds to `taken` the asked-for addresses among an entry's values. */

@@ -1,5 +1,6 @@
 #include "imap/mailstore.h"
 
+#include "imap/admin.h"
 #include "imap/namespace.h"
 #include "imap/observe.h"
 #include "imap/status.h"
@@ -52,7 +53,7 @@ bool mailstore_connect(Mailstore *mailstore, GError **error)
 }
 
 /* Runs commands as the administrator; a session that failed is of no use any more. */
-static bool run_admin(Mailstore *mailstore, GPtrArray *commands, GError **error)
+bool mailstore_run_admin(Mailstore *mailstore, GPtrArray *commands, GError **error)
 {
     if (!mailstore_connect(mailstore, error))
         return false;
@@ -60,6 +61,16 @@ static bool run_admin(Mailstore *mailstore, GPtrArray *commands, GError **error)
         return true;
     g_clear_pointer(&mailstore->admin, imap_session_close);
     return false;
+}
+
+const Namespace *mailstore_admin_names(const Mailstore *mailstore)
+{
+    return &mailstore->admin_names;
+}
+
+const ImapSettings *mailstore_settings(const Mailstore *mailstore)
+{
+    return mailstore->settings;
 }
 
 /* Opens a session as a user. The administrator's own login was accepted, so a refusal concerns this user alone. */
@@ -92,7 +103,7 @@ bool mailstore_observe(Mailstore *mailstore, const Account *account, const char 
     if (!mailstore_connect(mailstore, error))
         return false;
     commands = observe_mailbox_commands(&mailstore->admin_names, account->mailbox, previous);
-    if (!run_admin(mailstore, commands, error)
+    if (!mailstore_run_admin(mailstore, commands, error)
         || !observe_mailbox_answers(mailstore->settings->uri, commands, previous != NULL, seen, error))
         return false;
     if (folders && seen->mailbox_exists) {
@@ -173,8 +184,9 @@ static ImapCommand *step_command(const Mailstore *mailstore, const Step *step)
         return command;
     case STEP_SUBSCRIBE:
         return new_command("SUBSCRIBE", namespace_folder(user, step->folder));
-    case STEP_WRITE_ATTRIBUTE:
-        break; /* not ours: ACTOR_DIRECTORY */
+    case STEP_DELETE_MAILBOX: /* mailstore_delete */
+    case STEP_WRITE_ATTRIBUTE: /* not ours: ACTOR_DIRECTORY */
+        break;
     }
     g_assert_not_reached();
 }
@@ -223,7 +235,7 @@ bool mailstore_apply(Mailstore *mailstore, GPtrArray *steps, const char *login, 
     }
     for (guint i = 0; i < steps->len; i++)
         g_ptr_array_add(commands, step_command(mailstore, g_ptr_array_index(steps, i)));
-    ran = as_user ? imap_session_run(session, commands, &problem) : run_admin(mailstore, commands, &problem);
+    ran = as_user ? imap_session_run(session, commands, &problem) : mailstore_run_admin(mailstore, commands, &problem);
     if (ran)
         return judge_answers(mailstore, steps, commands, applied, error);
     judge_answers(mailstore, steps, commands, applied, NULL);

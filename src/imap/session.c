@@ -172,6 +172,9 @@ static bool take_reply(Run *run, ImapReply *owned, GError **error)
         if (reply->status == IMAP_BYE) {
             g_free(run->session->bye);
             run->session->bye = g_steal_pointer(&reply->text);
+        } else if (reply->status == IMAP_NONE && current != NULL && current->take != NULL) {
+            run->replies_octets -= reply->weight;
+            current->take(reply, current->take_data);
         } else if (reply->status == IMAP_NONE && current != NULL)
             g_ptr_array_add(current->replies, g_steal_pointer(&reply));
         return true;

@@ -64,6 +64,7 @@ Account *account_new(void)
     account->aliases = g_ptr_array_new_with_free_func(g_free);
     account->quota_kib = QUOTA_ANY;
     account->folders = g_ptr_array_new_with_free_func((GDestroyNotify)folder_free);
+    account->identifiers = g_ptr_array_new_with_free_func(g_free);
     account->attributes = g_ptr_array_new_with_free_func((GDestroyNotify)attribute_values_free);
     return account;
 }
@@ -78,6 +79,7 @@ void account_free(Account *account)
     g_free(account->primary);
     g_ptr_array_unref(account->aliases);
     g_ptr_array_unref(account->folders);
+    g_ptr_array_unref(account->identifiers);
     g_ptr_array_unref(account->attributes);
     g_free(account);
 }

@@ -15,12 +15,12 @@ void plan_free(Plan *plan)
     g_free(plan);
 }
 
-static Plan *plan_new(const Entry *entry)
+static Plan *plan_new(const char *dn, const char *unique_id)
 {
     Plan *plan = g_new0(Plan, 1);
 
-    plan->dn = g_strdup(entry_dn(entry));
-    plan->unique_id = g_strdup(entry_unique_id(entry));
+    plan->dn = g_strdup(dn);
+    plan->unique_id = g_strdup(unique_id);
     plan->steps = g_ptr_array_new_with_free_func((GDestroyNotify)step_free);
     return plan;
 }
@@ -195,7 +195,7 @@ static void plan_folder(Plan *plan, const Account *desired, const Folder *folder
 bool plan_make(const Entry *entry, const Account *desired, const Observed *observed, const PlanHistory *history,
                Plan **plan, GError **error)
 {
-    g_autoptr(Plan) made = plan_new(entry);
+    g_autoptr(Plan) made = plan_new(entry_dn(entry), entry_unique_id(entry));
     bool new_mailbox = !observed->mailbox_exists && !observed->previous_exists;
 
     if (desired->mailbox != NULL) {
@@ -215,6 +215,14 @@ bool plan_make(const Entry *entry, const Account *desired, const Observed *obser
     }
     *plan = g_steal_pointer(&made);
     return true;
+}
+
+Plan *plan_make_deletion(const char *dn, const char *unique_id, const char *mailbox)
+{
+    Plan *plan = plan_new(dn, unique_id);
+
+    add_step(plan, STEP_DELETE_MAILBOX, mailbox)->before = g_strdup(mailbox);
+    return plan;
 }
 
 /* What remains of `present` without `remove`, and `add`. */

@@ -45,6 +45,8 @@ const char *step_kind_name(StepKind kind)
         return "set metadata";
     case STEP_SUBSCRIBE:
         return "subscribe";
+    case STEP_DELETE_MAILBOX:
+        return "delete mailbox";
     }
     g_assert_not_reached();
 }
@@ -60,6 +62,7 @@ Actor step_actor(const Step *step)
     case STEP_RENAME_MAILBOX:
     case STEP_CREATE_MAILBOX:
     case STEP_SET_QUOTA:
+    case STEP_DELETE_MAILBOX:
         return ACTOR_ADMIN;
     case STEP_WRITE_ATTRIBUTE:
         return ACTOR_DIRECTORY;

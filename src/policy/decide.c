@@ -143,6 +143,7 @@ static bool decide_mailbox(const DomainSettings *settings, const Entry *entry, A
                               &account->mailbox, error))
         return false;
     account->login = mailbox_name_login(account->mailbox);
+    g_ptr_array_add(account->identifiers, g_utf8_strdown(account->login, -1));
     g_ptr_array_unref(account->folders);
     account->folders = g_ptr_array_ref(settings->folders);
     return decide_quota(settings, entry, account, error) && decide_mail_host(settings, entry, account, error);
@@ -156,15 +157,44 @@ static bool decide_user(const DomainSettings *settings, const Entry *entry, Addr
         && (account->result_value == NULL || decide_mailbox(settings, entry, account, error));
 }
 
+static void add_identifier(Account *account, const char *prefix, const char *name, const char *domain)
+{
+    g_autofree char *identifier = domain == NULL ? g_strconcat(prefix, name, NULL)
+                                                 : g_strconcat(prefix, name, "@", domain, NULL);
+
+    g_ptr_array_add(account->identifiers, g_utf8_strdown(identifier, -1));
+}
+
+/* A group has nothing of its own in the store; others name it in access control lists, by its name or its address. */
+static bool decide_group(const DomainSettings *settings, const Entry *entry, Account *account, GError **error)
+{
+    g_autoptr(GPtrArray) names = NULL;
+    g_autoptr(GPtrArray) addresses = NULL;
+
+    if (!entry_get_values(entry, "cn", &names, error)
+        || !entry_get_values(entry, settings->mail_attribute, &addresses, error))
+        return false;
+    for (guint i = 0; i < names->len; i++) {
+        add_identifier(account, "group:", g_ptr_array_index(names, i), settings->name);
+        add_identifier(account, "group:", g_ptr_array_index(names, i), NULL);
+    }
+    for (guint i = 0; i < addresses->len; i++) {
+        add_identifier(account, "group:", g_ptr_array_index(addresses, i), NULL);
+        add_identifier(account, "", g_ptr_array_index(addresses, i), NULL);
+    }
+    return true;
+}
+
 static bool decide_kind(const DomainSettings *settings, const Entry *entry, AddressesTaken addresses_taken,
                         gpointer user_data, Account *account, GError **error)
 {
     switch (entry_kind(entry)) {
     case KIND_USER:
         return decide_user(settings, entry, addresses_taken, user_data, account, error);
+    case KIND_GROUP:
+        return decide_group(settings, entry, account, error);
     case KIND_RESOURCE:
-    case KIND_SHARED_FOLDER:
-    case KIND_GROUP: /* nothing on their side of the store */
+    case KIND_SHARED_FOLDER: /* nothing on their side of the store */
         return true;
     case KIND_NONE:
     case KIND_COUNT:

@@ -61,6 +61,10 @@ DomainSettings *domain_settings_new(const char *name)
     settings->default_locale = g_strdup("en_US");
     settings->default_quota_kib = QUOTA_ANY;
     settings->folders = g_ptr_array_new_with_free_func((GDestroyNotify)folder_free);
+    settings->deletion_mode = DELETION_DELETE;
+    settings->deletion_limit = 10;
+    settings->deletion_limit_percent = 5;
+    settings->deletion_delay_us = 10 * G_TIME_SPAN_SECOND;
     return settings;
 }
 
@@ -215,6 +219,7 @@ char **domain_settings_attributes(const DomainSettings *settings)
     add_name(names, settings->mail_host_attribute);
     add_name(names, settings->quota_attribute);
     add_name(names, "preferredLanguage");
+    add_name(names, "cn"); /* what a group is called in access control lists */
     add_template_names(names, settings->primary);
     add_template_names(names, settings->secondary);
     g_ptr_array_add(names, NULL);

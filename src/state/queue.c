@@ -28,11 +28,12 @@ void change_free(Change *change)
     g_free(change->unique_id);
     g_free(change->reason);
     g_free(change->dn);
+    g_free(change->waits_for);
     g_free(change);
 }
 
 /* The count tells a thread that did not wait yet that something happened since it looked. */
-static void wake_waiting(State *state)
+void queue_rouse_locked(State *state)
 {
     state->wakes++;
     g_cond_broadcast(&state->changed);
@@ -56,11 +57,11 @@ static void end_lease(State *state, const Change *change)
     g_autofree char *key = lease_key(change->domain, change->unique_id);
 
     g_hash_table_remove(state->leased, key);
-    wake_waiting(state);
+    queue_rouse_locked(state);
 }
 
-static bool write_addition(State *state, const char *domain, const char *unique_id, const char *reason, bool verify,
-                           const char *now, GError **error)
+bool change_write(State *state, const char *domain, const char *unique_id, const char *reason, bool verify,
+                  const char *now, GError **error)
 {
     static const char ADD[] = "INSERT INTO change (domain, unique_id, reason, state, due, queued_at, verify)"
                               " VALUES (?1, ?2, ?3, 'queued', ?4, ?4, ?5)"
@@ -89,14 +90,14 @@ static bool write_group(State *state, GPtrArray *group, GError **error)
     for (guint i = 0; i < group->len; i++) {
         const Addition *addition = g_ptr_array_index(group, i);
 
-        if (!write_addition(state, addition->domain, addition->unique_id, addition->reason, addition->verify, now,
+        if (!change_write(state, addition->domain, addition->unique_id, addition->reason, addition->verify, now,
                             error))
             return false;
     }
     if (!transaction_commit(&transaction, error))
         return false;
     g_ptr_array_set_size(group, 0);
-    wake_waiting(state);
+    queue_rouse_locked(state);
     return true;
 }
 
@@ -123,9 +124,9 @@ bool queue_add(State *state, const char *domain, const char *unique_id, const ch
     if (group != NULL)
         return add_to_group(state, group, domain, unique_id, reason, verify, error);
     now = wait_timestamp(0);
-    if (!write_addition(state, domain, unique_id, reason, verify, now, error))
+    if (!change_write(state, domain, unique_id, reason, verify, now, error))
         return false;
-    wake_waiting(state);
+    queue_rouse_locked(state);
     return true;
 }
 
@@ -245,14 +246,47 @@ void queue_wake(State *state)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
 
-    wake_waiting(state);
+    queue_rouse_locked(state);
+}
+
+static bool run_with_time(State *state, const char *sql, const char *what, const char *now, GError **error)
+{
+    g_autoptr(Query) query = query_begin(state, sql, error);
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, now);
+    if (what != NULL)
+        query_bind_text(query, 2, what);
+    return query_run(state, query, "wake changes", error);
+}
+
+bool change_unblock(State *state, const char *now, GError **error)
+{
+    static const char UNBLOCK[] = "UPDATE change SET state = 'queued', due = ?1, waits_for = NULL"
+                                  " WHERE waits_for IS NOT NULL"
+                                  " AND NOT EXISTS (SELECT 1 FROM entry WHERE mailbox = waits_for)"
+                                  " AND NOT EXISTS (SELECT 1 FROM cleanup WHERE identifier = waits_for)";
+
+    return run_with_time(state, UNBLOCK, NULL, now, error);
+}
+
+bool change_rouse(State *state, const char *what, const char *now, GError **error)
+{
+    return what == NULL
+        || run_with_time(state, "UPDATE change SET state = 'queued', due = ?1, waits_for = NULL WHERE waits_for = ?2", what,
+                         now, error);
 }
 
 static bool write_record(State *state, const Change *change, const Record *record, const char *now, GError **error)
 {
     if (record == NULL)
         return address_release(state, change->domain, change->unique_id, error);
-    return record_write(state, record, now, error) && address_hold(state, record, now, error);
+    if (record->departed)
+        return departure_write(state, record, now, error);
+    return record_write(state, record, now, error) && address_hold(state, record, now, error)
+        && identifier_hold(state, record, error) && departure_withdraw(state, record, error)
+        && change_unblock(state, now, error);
 }
 
 /* Runs `sql` with (domain, unique id, generation) and the time, unless that is NULL. */
@@ -300,7 +334,8 @@ static bool write_failure(State *state, const Change *change, Fault fault, const
 {
     static const char FAIL[] = "UPDATE change SET attempts = attempts + 1, fault = ?3, last_error = ?4, last_try = ?5,"
                                " dn = coalesce(?6, dn), state = iif(generation = ?7, ?8, 'queued'),"
-                               " due = iif(generation = ?7, ?9, ?5) WHERE domain = ?1 AND unique_id = ?2";
+                               " due = iif(generation = ?7, ?9, ?5), waits_for = ?10"
+                               " WHERE domain = ?1 AND unique_id = ?2";
     g_autofree char *due = wait_timestamp(fault == FAULT_RETRY ? wait_backoff_us(change->attempts + 1) : 0);
     g_autoptr(Query) query = query_begin(state, FAIL, error);
 
@@ -315,7 +350,9 @@ static bool write_failure(State *state, const Change *change, Fault fault, const
     query_bind_int(query, 7, change->generation);
     query_bind_text(query, 8, fault == FAULT_PARK ? "parked" : "queued");
     query_bind_text(query, 9, due);
-    return query_run(state, query, "record a fault", error);
+    query_bind_text(query, 10, change->waits_for);
+    /* What it waits for may have been given up while it was looked at. */
+    return query_run(state, query, "record a fault", error) && change_unblock(state, now, error);
 }
 
 bool queue_fail(State *state, const Change *change, Fault fault, const char *message, GPtrArray *journal,

@@ -15,6 +15,7 @@ Record *record_new(const char *domain, const char *unique_id)
     record->quota_kib = QUOTA_ANY;
     record->aliases = g_ptr_array_new_with_free_func(g_free);
     record->folders = g_ptr_array_new_with_free_func(g_free);
+    record->identifiers = g_ptr_array_new_with_free_func(g_free);
     return record;
 }
 
@@ -34,6 +35,8 @@ void record_free(Record *record)
     g_free(record->primary);
     g_clear_pointer(&record->aliases, g_ptr_array_unref);
     g_clear_pointer(&record->folders, g_ptr_array_unref);
+    g_clear_pointer(&record->identifiers, g_ptr_array_unref);
+    g_free(record->departure.message);
     g_free(record);
 }
 
@@ -110,7 +113,9 @@ bool state_find_record(State *state, const char *domain, const char *unique_id, 
 
     if (!read_entry(state, domain, unique_id, &found, error))
         return false;
-    if (found != NULL && (!read_folders(state, found, error) || !address_read(state, found, error)))
+    if (found != NULL
+        && (!read_folders(state, found, error) || !address_read(state, found, error)
+            || !identifier_read(state, found, error) || !departure_read(state, found, error)))
         return false;
     *record = g_steal_pointer(&found);
     return true;
@@ -136,11 +141,11 @@ bool state_find_fingerprint(State *state, const char *domain, const char *unique
     return true;
 }
 
-bool state_list_entries(State *state, const char *domain, GHashTable **unique_ids, GError **error)
+static bool list_unique_ids(State *state, const char *sql, const char *domain, GHashTable **unique_ids, GError **error)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
     g_autoptr(GHashTable) found = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    g_autoptr(Query) query = query_begin(state, "SELECT unique_id FROM entry WHERE domain = ? AND status = 'ok'", error);
+    g_autoptr(Query) query = query_begin(state, sql, error);
     bool row;
 
     if (query == NULL)
@@ -155,6 +160,18 @@ bool state_list_entries(State *state, const char *domain, GHashTable **unique_id
     }
     *unique_ids = g_steal_pointer(&found);
     return true;
+}
+
+bool state_list_entries(State *state, const char *domain, GHashTable **unique_ids, GError **error)
+{
+    return list_unique_ids(state, "SELECT unique_id FROM entry WHERE domain = ? AND status = 'ok'", domain, unique_ids,
+                           error);
+}
+
+bool state_list_elsewhere(State *state, const char *domain, GHashTable **unique_ids, GError **error)
+{
+    return list_unique_ids(state, "SELECT unique_id FROM departure WHERE domain = ? AND reason <> 'gone'", domain,
+                           unique_ids, error);
 }
 
 static bool find_owner(State *state, const char *mailbox, char **domain, char **unique_id, char **dn, GError **error)

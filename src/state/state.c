@@ -20,6 +20,9 @@ enum { BUSY_TIMEOUT_MS = 10000 };
  * a write-ahead log that a long reader let grow. */
 static const char OWNER_SETTINGS[] = "PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864";
 
+static const char ABSENT[] = "does not exist: kolabd has not run yet, or keeps it elsewhere (--state FILE)";
+static const char OLDER[] = "has the tables of an older kolabd; start kolabd once, which migrates it";
+
 static void free_statement(gpointer statement)
 {
     sqlite3_finalize(statement);
@@ -218,11 +221,29 @@ static bool open_read(State *state, GError **error)
     if (!check_file(state, &absent, error))
         return false;
     if (absent)
-        return fail_file(state, "does not exist: kolabd has not run yet, or keeps it elsewhere (--state FILE)", error);
+        return fail_file(state, ABSENT, error);
     if (!open_reading(state, &version, error))
         return false;
     return version == SCHEMA_VERSION
-        || fail_file(state, "has the tables of an older kolabd; start kolabd once, which migrates it", error);
+        || fail_file(state, OLDER, error);
+}
+
+/* SQLite lets several processes write; a daemon's transactions are short. */
+static bool open_approve(State *state, GError **error)
+{
+    bool absent;
+    int version;
+
+    if (!check_file(state, &absent, error))
+        return false;
+    if (absent)
+        return fail_file(state, ABSENT, error);
+    if (!open_database(state, state->path, SQLITE_OPEN_READWRITE, error) || !schema_check(state, &version, error))
+        return false;
+    if (version != SCHEMA_VERSION)
+        return fail_file(state, OLDER, error);
+    return sqlite3_db_readonly(state->db, "main") != 1
+        || fail_file(state, "cannot be written by this user; run kolabctl as the user of kolabd, or as root", error);
 }
 
 /* Copies the whole database into memory and makes that the state's. */
@@ -267,6 +288,8 @@ static bool open_in_mode(State *state, StateMode mode, GError **error)
         return open_scratch(state, error);
     case STATE_READ:
         return open_read(state, error);
+    case STATE_APPROVE:
+        return open_approve(state, error);
     }
     g_assert_not_reached();
 }

@@ -1,0 +1,29 @@
+/* cleanup.h - removes identifiers of departed entries from all access control lists of the server, in one pass. */
+#pragma once
+
+#include "imap/mailstore.h"
+
+#include <glib.h>
+
+/* One identifier taken out of one list. */
+typedef struct {
+    char *mailbox;    /* canonical name */
+    char *identifier; /* as it was asked for, lower case */
+    char *listed;     /* as it stood in the list: perhaps with upper case, or "-" in front */
+    char *rights;     /* what it had */
+} Removal;
+
+void removal_free(Removal *removal);
+
+/* What a pass saw. */
+typedef struct {
+    guint mailboxes;
+    guint refused; /* lists that the server did not let us see or change */
+} CleanupResult;
+
+/* Looks at the lists of all mailboxes (one LIST, then GETACL in pipelines) and removes the `identifiers` (set of char*, lower
+ * case), the negative ones too. An identifier that names an existing mailbox is somebody's login: it is taken out of the set
+ * and nothing of it is touched. Mailboxes that wait for their expiry below DELETED/ keep their lists: that is the undo.
+ * Adds to `removals` (of Removal*) what took effect, also when it fails. FAULT_RETRY: the connection; FAULT_PARK: no LIST. */
+bool mailstore_clean_up(Mailstore *mailstore, GHashTable *identifiers, GPtrArray *removals, CleanupResult *result,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;

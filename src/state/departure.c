@@ -1,0 +1,307 @@
+#include "state/departure.h"
+
+#include "state/outcome.h"
+
+#include <string.h>
+
+/* Those that were deleted within this time count against the limit. */
+#define RECENT_US (3600 * (gint64)G_USEC_PER_SEC)
+
+static const char *const REASONS[] = {"gone", "moved", "unserved"};
+static const char *const STATUSES[] = {"none", "waiting", "held", "approved", "deleted", "kept", "failed"};
+
+const char *departure_reason_name(DepartureReason reason)
+{
+    return REASONS[reason];
+}
+
+const char *departure_status_name(DepartureStatus status)
+{
+    return STATUSES[status];
+}
+
+/* What the schema does not allow is not there. */
+static guint find_name(const char *const *names, guint count, const char *name)
+{
+    for (guint i = 0; i < count; i++)
+        if (g_strcmp0(names[i], name) == 0)
+            return i;
+    return 0;
+}
+
+bool departure_read(State *state, Record *record, GError **error)
+{
+    g_autoptr(Query) query = query_begin(state,
+                                         "SELECT reason, status, message FROM departure"
+                                         " WHERE domain = ? AND unique_id = ?",
+                                         error);
+    g_autofree char *reason = NULL;
+    g_autofree char *status = NULL;
+    bool row;
+
+    if (!record->departed)
+        return true;
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, record->domain);
+    query_bind_text(query, 2, record->unique_id);
+    if (!query_step(state, query, "read a departure", &row, error))
+        return false;
+    if (!row)
+        return true;
+    reason = query_text(query, 0);
+    status = query_text(query, 1);
+    record->departure.reason = find_name(REASONS, G_N_ELEMENTS(REASONS), reason);
+    record->departure.status = find_name(STATUSES, G_N_ELEMENTS(STATUSES), status);
+    record->departure.message = query_text(query, 2);
+    return true;
+}
+
+/* Runs `sql` with (domain, unique id, time). */
+static bool run_for_record(State *state, const char *sql, const Record *record, const char *now, GError **error)
+{
+    g_autoptr(Query) query = query_begin(state, sql, error);
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, record->domain);
+    query_bind_text(query, 2, record->unique_id);
+    if (now != NULL)
+        query_bind_text(query, 3, now);
+    return query_run(state, query, "write a departure", error);
+}
+
+static bool write_row(State *state, const Record *record, const char *now, GError **error)
+{
+    static const char WRITE[] =
+        "INSERT INTO departure (domain, unique_id, kind, dn, mailbox, reason, since, due, status, decided_at, message)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, iif(?9 = 'waiting', NULL, ?7), ?10)"
+        " ON CONFLICT DO UPDATE SET kind = excluded.kind, dn = excluded.dn, mailbox = excluded.mailbox,"
+        " since = iif(status = 'deleted' OR reason <> excluded.reason, excluded.since, since),"
+        " approved_at = iif(excluded.status IN ('deleted', 'failed'), approved_at, NULL),"
+        " reason = excluded.reason, due = excluded.due, status = excluded.status, decided_at = excluded.decided_at,"
+        " message = excluded.message";
+    const Departure *departure = &record->departure;
+    g_autofree char *due = wait_timestamp(departure->delay_us);
+    g_autoptr(Query) query = query_begin(state, WRITE, error);
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, record->domain);
+    query_bind_text(query, 2, record->unique_id);
+    query_bind_text(query, 3, record->kind);
+    query_bind_text(query, 4, record->dn);
+    query_bind_text(query, 5, record->mailbox);
+    query_bind_text(query, 6, departure_reason_name(departure->reason));
+    query_bind_text(query, 7, now);
+    query_bind_text(query, 8, departure->status == DEPARTURE_WAITING ? due : NULL);
+    query_bind_text(query, 9, departure_status_name(departure->status));
+    query_bind_text(query, 10, departure->message);
+    return query_run(state, query, "write a departure", error);
+}
+
+static bool remove_record(State *state, const Record *record, GError **error)
+{
+    return run_for_record(state, "DELETE FROM entry WHERE domain = ? AND unique_id = ?", record, NULL, error)
+        && run_for_record(state, "DELETE FROM address WHERE domain = ? AND unique_id = ?", record, NULL, error)
+        && run_for_record(state, "DELETE FROM identifier WHERE domain = ? AND unique_id = ?", record, NULL, error);
+}
+
+static bool give_up_identifiers(State *state, const Record *record, const char *now, GError **error)
+{
+    return run_for_record(state,
+                          "INSERT INTO cleanup (identifier, domain, unique_id, since)"
+                          " SELECT identifier, domain, unique_id, ?3 FROM identifier WHERE domain = ?1 AND unique_id = ?2"
+                          " ON CONFLICT DO UPDATE SET since = since",
+                          record, now, error);
+}
+
+bool departure_withdraw(State *state, const Record *record, GError **error)
+{
+    return run_for_record(state, "DELETE FROM departure WHERE domain = ? AND unique_id = ? AND status <> 'deleted'", record,
+                          NULL, error);
+}
+
+bool departure_write(State *state, const Record *record, const char *now, GError **error)
+{
+    state->departures++;
+    switch (record->departure.status) {
+    case DEPARTURE_NONE:
+        return departure_withdraw(state, record, error) && remove_record(state, record, error)
+            && change_unblock(state, now, error);
+    case DEPARTURE_DELETED:
+        return write_row(state, record, now, error) && give_up_identifiers(state, record, now, error)
+            && remove_record(state, record, error) && change_unblock(state, now, error);
+    case DEPARTURE_WAITING:
+    case DEPARTURE_HELD:
+    case DEPARTURE_APPROVED:
+    case DEPARTURE_KEPT:
+    case DEPARTURE_FAILED:
+        return record_write(state, record, now, error) && address_release(state, record->domain, record->unique_id, error)
+            && write_row(state, record, now, error) && change_rouse(state, record->mailbox, now, error);
+    }
+    g_assert_not_reached();
+}
+
+bool departure_count(State *state, const char *domain, DepartureCounts *counts, GError **error)
+{
+    static const char COUNT[] =
+        "SELECT (SELECT count(*) FROM entry WHERE domain = ?1 AND status = 'ok'),"
+        " (SELECT count(*) FROM change WHERE domain = ?1 AND state = 'queued' AND reason = 'missing' AND attempts = 0),"
+        " (SELECT count(*) FROM departure WHERE domain = ?1 AND status = 'waiting'),"
+        " (SELECT count(*) FROM departure WHERE domain = ?1 AND status = 'held'),"
+        " (SELECT count(*) FROM departure WHERE domain = ?1 AND approved_at IS NULL"
+        "   AND (status = 'approved' OR (status = 'deleted' AND decided_at >= ?2)))";
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autofree char *since = wait_timestamp(-RECENT_US);
+    g_autoptr(Query) query = query_begin(state, COUNT, error);
+    bool row;
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, domain);
+    query_bind_text(query, 2, since);
+    if (!query_step(state, query, "count the departures", &row, error))
+        return false;
+    counts->unsettled = (guint)query_int(query, 1);
+    counts->waiting = (guint)query_int(query, 2);
+    counts->held = (guint)query_int(query, 3);
+    counts->recent = (guint)query_int(query, 4);
+    counts->entries = (guint)query_int(query, 0) + counts->waiting + counts->held;
+    return true;
+}
+
+bool departure_hold(State *state, const char *domain, GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autofree char *now = wait_timestamp(0);
+    g_autoptr(Query) query = query_begin(state,
+                                         "UPDATE departure SET status = 'held', decided_at = ?2"
+                                         " WHERE domain = ?1 AND status = 'waiting'",
+                                         error);
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, domain);
+    query_bind_text(query, 2, now);
+    /* Who waits for a mailbox is told that it is held. */
+    if (!query_run(state, query, "hold departures", error)
+        || !database_run(state,
+                         "UPDATE change SET state = 'queued', due = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), waits_for = NULL"
+                         " WHERE waits_for IN (SELECT mailbox FROM departure WHERE status = 'held')",
+                         "wake changes", error))
+        return false;
+    queue_rouse_locked(state);
+    return true;
+}
+
+/* Approves what waits and queues a change for each. */
+static bool release(State *state, const char *domain, const char *until, guint *released, GError **error)
+{
+    g_autofree char *now = wait_timestamp(0);
+    g_autoptr(Query) query = query_begin(state,
+                                         "UPDATE departure SET status = 'approved', decided_at = ?2"
+                                         " WHERE domain = ?1 AND status = 'waiting' AND due <= ?3 RETURNING unique_id",
+                                         error);
+    bool row;
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, domain);
+    query_bind_text(query, 2, now);
+    query_bind_text(query, 3, until);
+    for (*released = 0;; (*released)++) {
+        g_autofree char *unique_id = NULL;
+
+        if (!query_step(state, query, "release a departure", &row, error))
+            return false;
+        if (!row)
+            return true;
+        unique_id = query_text(query, 0);
+        if (!change_write(state, domain, unique_id, "departure", false, now, error))
+            return false;
+    }
+}
+
+bool departure_release(State *state, const char *domain, bool all, guint *released, GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autofree char *until = all ? g_strdup("9999") : wait_timestamp(0);
+    g_auto(Transaction) transaction = {0};
+
+    if (!transaction_begin(&transaction, state, error) || !release(state, domain, until, released, error)
+        || !transaction_commit(&transaction, error))
+        return false;
+    if (*released > 0)
+        queue_rouse_locked(state);
+    return true;
+}
+
+static gint64 to_monotonic_us(const char *time)
+{
+    g_autoptr(GDateTime) parsed = time == NULL ? NULL : g_date_time_new_from_iso8601(time, NULL);
+
+    if (parsed == NULL)
+        return G_MAXINT64;
+    return g_get_monotonic_time() - g_get_real_time() + g_date_time_to_unix(parsed) * G_USEC_PER_SEC
+         + g_date_time_get_microsecond(parsed);
+}
+
+bool departure_summarize(State *state, DepartureSummary *summary, GError **error)
+{
+    static const char SUMMARIZE[] =
+        "SELECT count(*) FILTER (WHERE status = 'waiting'), count(*) FILTER (WHERE status = 'approved'),"
+        " count(*) FILTER (WHERE status IN ('held', 'kept', 'failed')), count(*) FILTER (WHERE status = 'held'),"
+        " count(*) FILTER (WHERE status = 'failed'), min(due) FILTER (WHERE status = 'waiting'),"
+        " (SELECT count(*) FROM change WHERE waits_for IS NOT NULL)"
+        " FROM departure WHERE status <> 'deleted'";
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autoptr(Query) query = query_begin(state, SUMMARIZE, error);
+    g_autofree char *due = NULL;
+    bool row;
+
+    if (query == NULL || !query_step(state, query, "count the departures", &row, error))
+        return false;
+    due = query_text(query, 5);
+    *summary = (DepartureSummary){
+        .waiting = (guint)query_int(query, 0),
+        .approved = (guint)query_int(query, 1),
+        .open = (guint)query_int(query, 2),
+        .held = (guint)query_int(query, 3),
+        .failed = (guint)query_int(query, 4),
+        .blocked = (guint)query_int(query, 6),
+        .next_due_us = to_monotonic_us(due),
+    };
+    return true;
+}
+
+bool departure_touched(State *state, bool *touched, GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autoptr(Query) query = query_begin(state, "PRAGMA data_version", error);
+    gint64 version;
+    bool row;
+
+    if (query == NULL || !query_step(state, query, "look for other writers", &row, error))
+        return false;
+    version = query_int(query, 0);
+    *touched = version != state->data_version;
+    state->data_version = version;
+    return true;
+}
+
+guint departure_seen(State *state)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+
+    return state->departures;
+}
+
+/* On the queue's condition, which is what a stop wakes. */
+void departure_wait(State *state, Stop *stop, guint seen, gint64 deadline_us)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+
+    while (!stop_asked(stop) && state->departures == seen && g_get_monotonic_time() < deadline_us)
+        g_cond_wait_until(&state->changed, &state->lock, deadline_us);
+}
