@@ -49,7 +49,8 @@ def session_cpu(leader):
 
 def machine_cpu():
     """Processor seconds so far that anything used, and that a hypervisor took."""
-    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, open("/proc/stat", encoding="ascii").readline().split()[1:9])
+    with open("/proc/stat", encoding="ascii") as file:
+        user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, file.readline().split()[1:9])
     return (user + nice + system + irq + softirq + steal) / TICKS
 
 
