@@ -10,6 +10,15 @@
 
 #include <glib.h>
 
+/* Where the directory keeps its domain entries. */
+typedef struct {
+    char *base_dn; /* NULL: domains are those of the file only */
+    char *filter;
+    char *name_attribute;   /* names; that of the RDN is the domain's, the others are its aliases */
+    char *base_attribute;   /* top of the domain's tree */
+    char *status_attribute; /* "active" or absent: served */
+} DiscoverySettings;
+
 typedef struct {
     char *state_file;
     guint workers;
@@ -17,7 +26,9 @@ typedef struct {
     LogLevel log_level;
     DirectorySettings *directory;
     ImapSettings *imap;
-    GPtrArray *domains; /* of DomainSettings* */
+    DiscoverySettings discovery;
+    GPtrArray *domains;       /* of DomainSettings*: those of the file */
+    DomainSettings *defaults; /* the global settings: what a domain has that the file does not name */
 } Config;
 
 /* Reads and checks the file. On success *config is owned by the caller. FAULT_STOP: the message holds every
@@ -31,5 +42,5 @@ bool config_parse(const char *name, const char *data, gsize len, bool read_files
 void config_free(Config *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
 
-/* By its name or an alias, without case. NULL when there is no such domain; owned by the configuration. */
+/* A domain of the file by its name or an alias, without case. NULL when there is none; owned by the configuration. */
 DomainSettings *config_find_domain(const Config *config, const char *name);

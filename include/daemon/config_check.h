@@ -15,6 +15,8 @@ bool config_check_attribute(const char *text, GError **error) G_GNUC_WARN_UNUSED
 bool config_check_filter(const char *text, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* A distinguished name, RFC 4514: attribute=value, separated by commas; not empty. */
 bool config_check_dn(const char *text, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The same, or nothing. */
+bool config_check_dn_or_none(const char *text, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* A DNS name, lower or upper case: letters, digits, hyphens, dots (international names in their xn-- form).
  */
 bool config_check_domain(const char *text, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -6,9 +6,13 @@
 
 #include <glib.h>
 
-/* Reads all domains of the file. `base` has the global settings that a domain inherits. Returns a new array
- * of DomainSettings*, sealed, owned by the caller; notes mistakes. */
-GPtrArray *config_domains_read(const Reading *reading, const ConfigNode *root, const DomainSettings *base);
+/* Reads all domains of the file. `base` has the global settings that a domain inherits. `optional`: there may be none.
+ * Returns a new array of DomainSettings*, sealed, owned by the caller; notes mistakes. */
+GPtrArray *config_domains_read(const Reading *reading, const ConfigNode *root, const DomainSettings *base, bool optional);
+
+/* A copy of all settings of a domain (or of the base) under another name, not sealed; its lists of aliases is empty and its
+ * base DN made from the name unless `from` has its own. Owned by the caller. */
+DomainSettings *config_domains_derive(const DomainSettings *from, const char *name);
 
 /* Brings the attribute settings of a domain (or of the base) in order and notes those that clash, at `node`.
  */

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemon/config.h"
+#include "daemon/domains.h"
 #include "daemon/progress.h"
 #include "state/state.h"
 #include "wait/wait.h"
@@ -22,12 +23,13 @@ typedef struct {
 typedef enum {
     OUTAGE_DIRECTORY, /* no connection to the directory */
     OUTAGE_MAILSTORE, /* no connection to the IMAP server */
-    OUTAGE_SWEEP,     /* connected, but a complete read fails */
+    OUTAGE_SWEEP,     /* connected, but a complete read of the domains fails */
 } Outage;
 
 typedef struct {
     const Config *config;
     const RunOptions *options;
+    Domains *domains; /* owned */
     State *state;
     Stop *stop;
     GMainLoop *loop;
@@ -35,6 +37,7 @@ typedef struct {
     GMutex decide_lock;   /* policy decisions that need new addresses are made one at a time */
     GMutex output_lock;   /* plans are printed whole */
     gint sweeping;        /* atomic: a sweep may still add changes */
+    gint incomplete;      /* atomic: a domain of a one-shot run could not be read */
     gint connected;       /* atomic: both servers have accepted us since the start */
     guint outages;        /* atomic: a bit (1 << Outage) for each that has been logged and not yet its end */
     GMutex fatal_lock;

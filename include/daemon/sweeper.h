@@ -5,7 +5,7 @@
 
 #include <glib.h>
 
-/* When sweeps are due: asked for by a watch that was opened again, and by the clock. Thread-safe. */
+/* When sweeps are due: asked for by a watch that was opened again, and by the clock; of each domain by itself. Thread-safe. */
 typedef struct Sweeper Sweeper;
 
 Sweeper *sweeper_new(Shared *shared);
@@ -19,6 +19,6 @@ void sweeper_wake(Sweeper *sweeper);
 /* The daemon's sweep thread: waits for requests and for sweep_interval. */
 gpointer sweeper_run(gpointer sweeper);
 
-/* The one-shot run's sweep thread: each domain once (or the one entry that was asked for), then clears
- * shared->sweeping. A sweep that stays incomplete ends the process with an error. */
+/* The one-shot run's sweep thread: reads which domains there are, each of them once (or the one entry that was asked for), then
+ * clears shared->sweeping. A domain whose sweep stays incomplete counts in shared->incomplete; the others go on. */
 gpointer sweeper_run_once(gpointer sweeper);

@@ -41,7 +41,7 @@ bool connection_fail(Connection *connection, Fault fault, const char *operation,
 void connection_set_error(GError **error, Fault fault, const Connection *connection, const char *operation, int result,
                           const char *server_text);
 
-/* Makes an entry of a search result. NULL with FAULT_RETRY when its unique id cannot be read. Owned by the caller. */
+/* Makes an entry of a search result. Without `unique_id_attribute` its DN is its unique id. NULL with FAULT_RETRY when its unique id cannot be read. Owned by the caller. */
 Entry *connection_make_entry(Connection *connection, LDAPMessage *message, const char *unique_id_attribute, EntryKind kind,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -38,8 +38,14 @@ bool directory_connect(Directory *directory, GError **error) G_GNUC_WARN_UNUSED_
 /* Checks that the domain's base can be read as the identity we are: FAULT_RETRY, with what to do, when not. */
 bool directory_check_base(Directory *directory, const DomainSettings *domain, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Reads an entry as it is now, with its kind (one round trip for a user, two for the rest). *entry is owned by the caller, NULL when no entry of
- * that id is below the base. FAULT_RETRY only. */
+/* Reads the entries below `base_dn` that match, whole or not at all: not those of a domain, which directory_sweep does, but
+ * such that are few and need no unique id (their DN takes its place). `attributes` is NULL-terminated. *entries, of
+ * Entry*, is owned by the caller. FAULT_RETRY, also when the base itself cannot be read: then nobody knows what is below. */
+bool directory_list(Directory *directory, const char *base_dn, const char *filter, const char *const *attributes,
+                    GPtrArray **entries, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Reads an entry as it is now, with its kind (one round trip for a user, two for the rest). *entry is owned by the caller,
+ * NULL when no entry of that id is below the base. FAULT_RETRY only. */
 bool directory_read_entry(Directory *directory, const DomainSettings *domain, const char *unique_id, Entry **entry,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -67,7 +73,7 @@ typedef bool (*DirectoryVisit)(const Entry *entry, gpointer user_data, GError **
 bool directory_sweep(Directory *directory, const DomainSettings *domain, DirectoryVisit visit, gpointer user_data,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Finds the unique id of an entry by DN or by address. *unique_id is owned by the caller, NULL when there is none.
+/* Finds the unique id of an entry of the domain by DN or by address. *unique_id is owned by the caller, NULL when there is none.
  * FAULT_PARK when an address belongs to several entries. */
 bool directory_resolve(Directory *directory, const DomainSettings *domain, const char *dn_or_address, char **unique_id,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,7 +1,7 @@
-/* watch.h - notices: somebody must look at this entry. A connection of its own, used by one thread.
+/* watch.h - notices: somebody must look at this entry. One connection for all that is watched, used by one thread.
  *
  * Persistent search has no cookie, no change number and no "refresh done", and the listener exists only from the call on:
- * open the watch first, then sweep. A lost watch means: open a new one, and sweep again. */
+ * start to watch first, then sweep. A lost watch means: open a new one, and sweep again. */
 #pragma once
 
 #include "directory/directory.h"
@@ -10,15 +10,40 @@
 
 typedef struct Watch Watch;
 
-/* Connects and starts a persistent search below the domain's base with a wide filter, because the server tests filters on
- * the entry after the change only. FAULT_STOP and FAULT_RETRY as directory_connect; FAULT_STOP too when the server
- * has no persistent search. The arguments must outlive the watch. */
-Watch *watch_open(const DirectorySettings *settings, const DomainSettings *domain, Stop *stop,
-                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Connects. FAULT_STOP and FAULT_RETRY as directory_connect; FAULT_STOP too when the server has no persistent search.
+ * The arguments must outlive the watch. */
+Watch *watch_open(const DirectorySettings *settings, Stop *stop, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void watch_close(Watch *watch);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Watch, watch_close)
 
-/* Waits for the next notice. *unique_id is owned by the caller; NULL when the daemon is asked to stop. *sweep is set when
- * the notice cannot be pinned to one entry (a container was renamed): look at all of them.
- * FAULT_RETRY: the watch is lost. */
-bool watch_next(Watch *watch, char **unique_id, bool *sweep, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Starts a persistent search below a base with a wide filter, because the server tests filters on the entry after the
+ * change only. Its notices carry `name`, which must not be watched yet. `unique_id_attribute` NULL: they say only that
+ * something changed. A refusal comes as a notice. FAULT_RETRY: the watch is lost. */
+bool watch_add(Watch *watch, const char *name, const char *base_dn, const char *unique_id_attribute,
+               GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Ends it, if it is watched. */
+void watch_remove(Watch *watch, const char *name);
+
+/* Waits until the server has read what was added: what it refuses is the next notice, what it does not refuse it
+ * listens to. FAULT_RETRY: the watch is lost. */
+bool watch_settle(Watch *watch, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+typedef enum {
+    NOTICE_NONE,  /* the deadline passed, or the daemon is asked to stop */
+    NOTICE_ENTRY, /* look at one entry */
+    NOTICE_SWEEP, /* it cannot be pinned to one entry, or concerns others too (a container was renamed): look at all */
+    NOTICE_ENDED, /* the server ended or refused this one; it is not watched any more */
+} NoticeKind;
+
+typedef struct {
+    NoticeKind kind;
+    char *name;
+    char *unique_id; /* of NOTICE_ENTRY, and of NOTICE_SWEEP when it is known */
+    GError *fault;   /* of NOTICE_ENDED: FAULT_RETRY */
+} Notice;
+
+void notice_clear(Notice *notice);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Notice, notice_clear)
+
+/* Waits for the next notice (g_auto, filled here) until `deadline_us` (monotonic). FAULT_RETRY: the watch is lost. */
+bool watch_next(Watch *watch, gint64 deadline_us, Notice *notice, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -22,6 +22,8 @@ typedef struct {
     char *name;         /* parent DNS name, lower case */
     GPtrArray *aliases; /* of char*: alias domains, lower case */
     char *base_dn;
+    bool own_base_dn; /* the configuration says it: a domain entry of the directory does not change it */
+    bool own_aliases; /* likewise */
     char *filters[KIND_COUNT]; /* RFC 4515: what is of a kind; "": nothing. NULL for KIND_NONE */
     char *opt_out_filter;      /* RFC 4515: who is left alone whatever the kind; "": nobody */
 

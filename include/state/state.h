@@ -79,5 +79,23 @@ bool state_reserve(State *state, const char *domain, const char *unique_id, cons
 bool state_note_sweep(State *state, const char *domain, const char *base_dn, guint entries, const char *problem,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Notes why changes of a domain are not noticed as they happen; `problem` NULL: they are. */
+bool state_note_watch(State *state, const char *domain, const char *problem, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* A domain and what becomes of it; plain data, `name` is the key. */
+typedef struct {
+    const char *name;
+    const char *base_dn; /* NULL: unknown */
+    const char *status;  /* "served", "suspended", "deleted", "refused"; "discovery": where domain entries are read */
+    const char *reason;  /* NULL: none */
+} DomainNote;
+
+/* Notes one of them. */
+bool state_note_domain(State *state, const DomainNote *note, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Notes all domains that there are (of DomainNote*). Others that the state knows are removed ones from now on, or forgotten
+ * when it has no entry of theirs: *removed names those that are removed since this call (a new array of char*, owned by the
+ * caller). The changes of a domain that is not served leave the queue: its next sweep finds them again. */
+bool state_note_domains(State *state, GPtrArray *notes, GPtrArray **removed, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Notes what the process is and does, for `kolabctl status`: one value a name ("pid", "started", "directory", "imap"). */
 bool state_note(State *state, const char *name, const char *value, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -21,6 +21,12 @@ void config_free(Config *config)
     g_clear_pointer(&config->directory, directory_settings_free);
     g_clear_pointer(&config->imap, imap_settings_free);
     g_clear_pointer(&config->domains, g_ptr_array_unref);
+    g_clear_pointer(&config->defaults, domain_settings_unref);
+    g_free(config->discovery.base_dn);
+    g_free(config->discovery.filter);
+    g_free(config->discovery.name_attribute);
+    g_free(config->discovery.base_attribute);
+    g_free(config->discovery.status_attribute);
     g_free(config);
 }
 
@@ -61,6 +67,18 @@ static void complete_mail_host(const ConfigNode *root, const ImapSettings *imap,
         g_clear_pointer(&base->mail_host, g_free);
 }
 
+/* An empty base DN is none; an empty filter would be a strange way to say so. */
+static void complete_discovery(const Reading *reading, const ConfigNode *root, DiscoverySettings *discovery)
+{
+    const ConfigNode *filter = config_node_find(root, "domain_discovery.filter");
+
+    if (discovery->base_dn != NULL && *discovery->base_dn == '\0')
+        g_clear_pointer(&discovery->base_dn, g_free);
+    if (discovery->filter != NULL && *discovery->filter == '\0' && filter != NULL)
+        config_mistakes_add(reading->mistakes, filter->line, filter->column,
+                            "domain_discovery.filter: want an LDAP filter; domain_discovery.base_dn \"\" turns this off");
+}
+
 static Config *read_config(const Reading *reading, const ConfigNode *root)
 {
     Config *config = g_new0(Config, 1);
@@ -82,7 +100,9 @@ static Config *read_config(const Reading *reading, const ConfigNode *root)
     if (config->imap->uri != NULL)
         check_transport(reading, config_node_find(root, "imap"), config->imap->uri, config->imap->insecure,
                         true);
-    config->domains = config_domains_read(reading, root, base);
+    complete_discovery(reading, root, &config->discovery);
+    config->domains = config_domains_read(reading, root, base, config->discovery.base_dn != NULL);
+    config->defaults = g_steal_pointer(&base);
     return config;
 }
 

@@ -137,6 +137,11 @@ bool config_check_dn(const char *text, GError **error)
     }
 }
 
+bool config_check_dn_or_none(const char *text, GError **error)
+{
+    return *text == '\0' || config_check_dn(text, error);
+}
+
 /* --- URIs */
 
 static char *uri_part(const char *uri, bool host)

@@ -2,6 +2,7 @@
 
 #include "model/fault.h"
 
+#include <stddef.h>
 #include <string.h>
 
 static void unref_domain(gpointer settings)
@@ -97,7 +98,32 @@ static DomainSettings *read_domain(const Reading *reading, const char *name, con
         if (own != NULL)
             config_setting_read(reading, setting, own, settings);
     }
+    settings->own_base_dn = config_node_find(node, "base_dn") != NULL;
+    settings->own_aliases = config_node_find(node, "aliases") != NULL;
     config_domains_check_attributes(reading, settings, config_node_find(node, "attributes"));
+    return settings;
+}
+
+/* What a domain of its own name may take from another. */
+static bool is_derived(const Setting *setting, const DomainSettings *from)
+{
+    if (setting->target != TARGET_DOMAIN)
+        return false;
+    if (setting->place != PLACE_DOMAIN)
+        return true;
+    return (setting->offset == offsetof(DomainSettings, base_dn) && from->own_base_dn)
+        || (setting->offset == offsetof(DomainSettings, aliases) && from->own_aliases);
+}
+
+DomainSettings *config_domains_derive(const DomainSettings *from, const char *name)
+{
+    DomainSettings *settings = domain_settings_new(name);
+
+    settings->own_base_dn = from->own_base_dn;
+    settings->own_aliases = from->own_aliases;
+    for (const Setting *setting = config_settings; setting->path != NULL; setting++)
+        if (is_derived(setting, from))
+            config_setting_inherit(setting, from, settings);
     return settings;
 }
 
@@ -137,17 +163,26 @@ static GHashTable *list_names(const ConfigNode *domains)
     return names;
 }
 
-GPtrArray *config_domains_read(const Reading *reading, const ConfigNode *root, const DomainSettings *base)
+static void note_none(const Reading *reading, const ConfigNode *node)
+{
+    config_mistakes_add(reading->mistakes, node->line, node->column,
+                        "domains: want a mapping with one domain at least, such as \"example.org: {}\" (none is needed with "
+                        "domain_discovery.base_dn)");
+}
+
+GPtrArray *config_domains_read(const Reading *reading, const ConfigNode *root, const DomainSettings *base, bool optional)
 {
     const ConfigNode *domains = config_node_find(root, "domains");
     GPtrArray *all = g_ptr_array_new_with_free_func(unref_domain);
     g_autoptr(GHashTable) taken = NULL;
 
-    if (domains == NULL || domains->kind == CONFIG_REFUSED)
+    if (domains == NULL && !optional)
+        config_mistakes_add(reading->mistakes, root->line, root->column,
+                            "domains is missing: the domains served, by name (or set domain_discovery.base_dn)");
+    if (domains == NULL || domains->kind == CONFIG_REFUSED || (optional && config_node_is_null(domains)))
         return all;
-    if (domains->kind != CONFIG_MAPPING || domains->keys->len == 0) {
-        config_mistakes_add(reading->mistakes, domains->line, domains->column,
-                            "domains: want a mapping with one domain at least, such as \"example.org: {}\"");
+    if (domains->kind != CONFIG_MAPPING || (domains->keys->len == 0 && !optional)) {
+        note_none(reading, domains);
         return all;
     }
     taken = list_names(domains);

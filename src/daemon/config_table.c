@@ -141,11 +141,24 @@ const Setting config_settings[] = {
     {"subscribe", &type_switch, PLACE_FOLDER, FOLDER_FIELD(subscribe), .fallback = "true",
      .help = "subscribe the user"},
 
-    {"domains", &type_domains, PLACE_GLOBAL, CONFIG_FIELD(domains), .required = true,
+    {"domains", &type_domains, PLACE_GLOBAL, CONFIG_FIELD(domains),
      .help = "the domains served, by name"},
     {"base_dn", &type_dn, PLACE_DOMAIN, DOMAIN_FIELD(base_dn),
      .help = "top of the domain's tree; default: dc=example,dc=org for example.org"},
     {"aliases", &type_domain_names, PLACE_DOMAIN, DOMAIN_FIELD(aliases), .fallback = "[]",
      .help = "other names of the domain, for further addresses"},
+
+    {"domain_discovery.base_dn", &type_dn_or_none, PLACE_GLOBAL, CONFIG_FIELD(discovery.base_dn),
+     .help = "where the directory keeps its domain entries, cn=kolab,cn=config with Kolab; "
+             "\"\" (default): only the domains of this file are served"},
+    {"domain_discovery.filter", &type_filter, PLACE_GLOBAL, CONFIG_FIELD(discovery.filter),
+     .fallback = "(associatedDomain=*)", .help = "LDAP filter of domain entries"},
+    {"domain_discovery.name_attribute", &type_attribute, PLACE_GLOBAL, CONFIG_FIELD(discovery.name_attribute),
+     .fallback = "associatedDomain",
+     .help = "attribute of the names: that in the RDN is the domain's name, the others are its aliases"},
+    {"domain_discovery.base_attribute", &type_attribute, PLACE_GLOBAL, CONFIG_FIELD(discovery.base_attribute),
+     .fallback = "inetDomainBaseDN", .help = "attribute of the top of the domain's tree"},
+    {"domain_discovery.status_attribute", &type_attribute, PLACE_GLOBAL, CONFIG_FIELD(discovery.status_attribute),
+     .fallback = "inetDomainStatus", .help = "attribute of the status: active or absent, or the domain is not served"},
     {.path = NULL},
 };

@@ -215,6 +215,8 @@ const SettingType type_locale = {"a language or locale", CONFIG_TEXT, STORE_TEXT
                                  .check = config_check_locale};
 const SettingType type_filter = {"an LDAP filter, or \"\" for nothing", CONFIG_TEXT, STORE_TEXT, .check = config_check_filter};
 const SettingType type_dn = {"a distinguished name", CONFIG_TEXT, STORE_TEXT, .check = config_check_dn};
+const SettingType type_dn_or_none = {"a distinguished name, or \"\" for none", CONFIG_TEXT, STORE_TEXT,
+                                     .check = config_check_dn_or_none};
 const SettingType type_ldap_uri = {"a URI", CONFIG_TEXT, STORE_TEXT, .check = config_check_ldap_uri};
 const SettingType type_imap_uri = {"a URI", CONFIG_TEXT, STORE_TEXT, .check = config_check_imap_uri};
 const SettingType type_host = {"a host name", CONFIG_TEXT, STORE_TEXT, .check = config_check_host};

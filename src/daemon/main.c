@@ -66,7 +66,7 @@ static int run(const Arguments *arguments)
         printf("%s: in order, %u domain%s\n", file, config->domains->len, config->domains->len == 1 ? "" : "s");
         return EXIT_IN_ORDER;
     }
-    if (options.domain != NULL && config_find_domain(config, options.domain) == NULL) {
+    if (options.domain != NULL && config->discovery.base_dn == NULL && config_find_domain(config, options.domain) == NULL) {
         fprintf(stderr, "kolabd: %s has no domain \"%s\"\n", file, options.domain);
         return EXIT_ERROR;
     }

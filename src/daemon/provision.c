@@ -16,7 +16,7 @@ typedef struct {
     Directory *directory;
     Mailstore *mailstore;
     Change *change;
-    const DomainSettings *domain;
+    DomainSettings *domain;
     GPtrArray *journal;
     bool deciding; /* we hold decide_lock */
     Record *record; /* what is known; NULL: nothing */
@@ -28,6 +28,7 @@ typedef struct {
 
 static void job_clear(Job *job)
 {
+    g_clear_pointer(&job->domain, domain_settings_unref);
     g_clear_pointer(&job->record, record_free);
     g_clear_pointer(&job->entry, entry_free);
     g_clear_pointer(&job->account, account_free);
@@ -38,11 +39,6 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Job, job_clear)
 
 static bool read_entry(Job *job, GError **error)
 {
-    job->domain = config_find_domain(job->shared->config, job->change->domain);
-    if (job->domain == NULL) {
-        g_set_error(error, FAULT, FAULT_PARK, "the configuration has no domain \"%s\" any more", job->change->domain);
-        return false;
-    }
     if (!directory_read_entry(job->directory, job->domain, job->change->unique_id, &job->entry, error))
         return false;
     if (job->entry != NULL) {
@@ -232,6 +228,10 @@ bool provision_change(Shared *shared, Directory *directory, Mailstore *mailstore
     g_auto(Job) job = {.shared = shared, .directory = directory, .mailstore = mailstore, .change = change, .journal = journal};
     DepartJob depart;
 
+    job.domain = domains_find_served(shared->domains, change->domain);
+    /* When it is served again, its sweep finds the change again. */
+    if (job.domain == NULL)
+        return queue_finish(shared->state, change, NULL, journal, error);
     if (!read_entry(&job, error))
         return false;
     depart = (DepartJob){.shared = shared, .directory = directory, .mailstore = mailstore, .domain = job.domain,

@@ -11,6 +11,7 @@ enum { ONE_SHOT_ATTEMPTS = 3 };
 void shared_init(Shared *shared, const Config *config, const RunOptions *options, State *state, Stop *stop)
 {
     *shared = (Shared){.config = config, .options = options, .state = state, .stop = stop};
+    shared->domains = domains_new(config);
     shared->loop = g_main_loop_new(NULL, FALSE);
     progress_init(&shared->progress, options->sync && !options->dry_run);
     g_mutex_init(&shared->decide_lock);
@@ -21,6 +22,7 @@ void shared_init(Shared *shared, const Config *config, const RunOptions *options
 void shared_clear(Shared *shared)
 {
     g_main_loop_unref(shared->loop);
+    g_clear_pointer(&shared->domains, domains_free);
     g_mutex_clear(&shared->decide_lock);
     g_mutex_clear(&shared->output_lock);
     g_mutex_clear(&shared->fatal_lock);

@@ -23,8 +23,8 @@ enum { PROGRESS_INTERVAL_MS = 200 };
 typedef struct {
     Shared shared;
     Sweeper *sweeper;
-    GPtrArray *threads;  /* of GThread* */
-    GPtrArray *watchers; /* of Watcher* */
+    Watcher *watcher;   /* NULL: one-shot run */
+    GPtrArray *threads; /* of GThread* */
     GMutex lock;
     GCond ended;
     guint running; /* threads; under lock */
@@ -62,20 +62,6 @@ static void start_thread(Supervisor *supervisor, const char *name, GThreadFunc f
     g_ptr_array_add(supervisor->threads, g_thread_new(name, run_task, task));
 }
 
-static void start_watchers(Supervisor *supervisor)
-{
-    const Config *config = supervisor->shared.config;
-
-    for (guint i = 0; i < config->domains->len; i++) {
-        Watcher *watcher = g_new0(Watcher, 1);
-
-        *watcher = (Watcher){.shared = &supervisor->shared, .sweeper = supervisor->sweeper,
-                             .domain = g_ptr_array_index(config->domains, i)};
-        g_ptr_array_add(supervisor->watchers, watcher);
-        start_thread(supervisor, "watch", watcher_run, watcher);
-    }
-}
-
 static void start_threads(Supervisor *supervisor)
 {
     Shared *shared = &supervisor->shared;
@@ -83,7 +69,7 @@ static void start_threads(Supervisor *supervisor)
 
     g_atomic_int_set(&shared->sweeping, sync ? 1 : 0);
     if (!sync)
-        start_watchers(supervisor);
+        start_thread(supervisor, "watch", watcher_run, supervisor->watcher);
     start_thread(supervisor, "sweep", sync ? sweeper_run_once : sweeper_run, supervisor->sweeper);
     for (guint i = 0; i < shared->config->workers; i++)
         start_thread(supervisor, "worker", worker_run, shared);
@@ -188,7 +174,7 @@ static int report(Shared *shared, bool interrupted)
     if (!options->dry_run || !options->json)
         log_entry(G_LOG_LEVEL_MESSAGE, NULL, NULL, "%d entries looked at, %d %s, %d failed", done, changed,
                   options->dry_run ? "to change" : "changed", failed);
-    if (interrupted)
+    if (interrupted || g_atomic_int_get(&shared->incomplete) > 0)
         return EXIT_ERROR;
     if (failed > 0)
         return EXIT_SOME_FAILED;
@@ -205,7 +191,7 @@ static int run(Supervisor *supervisor)
     if (!shared->options->dry_run)
         note_start(shared);
     start_threads(supervisor);
-    sd_notifyf(0, "READY=1\nSTATUS=%u domain(s), %u workers", shared->config->domains->len, shared->config->workers);
+    sd_notify(0, "READY=1");
     if (!stop_asked(shared->stop))
         g_main_loop_run(shared->loop);
     interrupted = stop_asked(shared->stop);
@@ -229,13 +215,13 @@ int supervisor_run(const Config *config, const RunOptions *options)
     }
     shared_init(&supervisor.shared, config, options, state, stop);
     supervisor.threads = g_ptr_array_new();
-    supervisor.watchers = g_ptr_array_new_with_free_func(g_free);
     g_mutex_init(&supervisor.lock);
     g_cond_init(&supervisor.ended);
     supervisor.sweeper = sweeper_new(&supervisor.shared);
+    supervisor.watcher = options->sync ? NULL : watcher_new(&supervisor.shared, supervisor.sweeper);
     status = run(&supervisor);
+    watcher_free(supervisor.watcher);
     sweeper_free(supervisor.sweeper);
-    g_ptr_array_unref(supervisor.watchers);
     g_ptr_array_unref(supervisor.threads);
     g_mutex_clear(&supervisor.lock);
     g_cond_clear(&supervisor.ended);

@@ -1,50 +1,345 @@
 #include "daemon/watcher.h"
 
+#include "daemon/domain_reader.h"
 #include "daemon/log.h"
 #include "directory/watch.h"
 #include "model/fault.h"
 #include "state/queue.h"
 
+#include <string.h>
+
 /* A watch that lasted less long is one more failed attempt: each costs the directory a complete read. */
 #define LASTED_US (60 * (gint64)G_USEC_PER_SEC)
+/* Domain entries come in bursts, when somebody sets up many. */
+#define SETTLE_US ((gint64)G_USEC_PER_SEC / 10)
+/* A base that is made after its domain entry should not wait for long. */
+#define RETRY_LONGEST_US (60 * (gint64)G_USEC_PER_SEC)
 
-/* Delivers notices until the watch is lost (error) or the daemon stops. */
-static bool deliver(Watcher *watcher, Watch *watch, GError **error)
+typedef enum {
+    TARGET_IDLE,  /* to be watched from due_us on */
+    TARGET_ADDED, /* asked for, not refused so far */
+    TARGET_WATCHED,
+} TargetPhase;
+
+/* A base that is to be watched: of a domain, or that of the domain entries. */
+typedef struct {
+    DomainSettings *settings; /* NULL: the domain entries */
+    TargetPhase phase;
+    gint64 due_us;
+    guint attempts; /* refused ones in a row */
+    bool noted;     /* the state knows of `problem` */
+    char *problem;  /* NULL: none */
+} Target;
+
+struct Watcher {
+    Shared *shared;
+    Sweeper *sweeper;
+    Directory *directory; /* reads the domain entries */
+    Watch *watch;         /* NULL: lost */
+    GHashTable *targets;  /* char* -> Target*: by the domain's name, or the base DN of the domain entries */
+    gint64 refresh_us;    /* when to read the domain entries again */
+    guint refresh_attempts;
+    char *refresh_problem;
+    gint64 wake_us; /* when there is something else to do than to wait for notices */
+};
+
+static void target_free(Target *target)
 {
-    Shared *shared = watcher->shared;
+    domain_settings_unref(target->settings);
+    g_free(target->problem);
+    g_free(target);
+}
 
+static void add_target(Watcher *watcher, const char *name, DomainSettings *settings)
+{
+    Target *target = g_new0(Target, 1);
+
+    target->settings = settings;
+    g_hash_table_insert(watcher->targets, g_strdup(name), target);
+}
+
+Watcher *watcher_new(Shared *shared, Sweeper *sweeper)
+{
+    Watcher *watcher = g_new0(Watcher, 1);
+
+    watcher->shared = shared;
+    watcher->sweeper = sweeper;
+    watcher->directory = directory_new(shared->config->directory, shared->stop);
+    watcher->targets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)target_free);
+    if (shared->config->discovery.base_dn != NULL)
+        add_target(watcher, shared->config->discovery.base_dn, NULL);
+    return watcher;
+}
+
+void watcher_free(Watcher *watcher)
+{
+    if (watcher == NULL)
+        return;
+    watch_close(watcher->watch);
+    directory_free(watcher->directory);
+    g_hash_table_unref(watcher->targets);
+    g_free(watcher->refresh_problem);
+    g_free(watcher);
+}
+
+static void wake_at(Watcher *watcher, gint64 at_us)
+{
+    watcher->wake_us = MIN(watcher->wake_us, at_us);
+}
+
+static void refresh_at(Watcher *watcher, gint64 at_us)
+{
+    watcher->refresh_us = MIN(watcher->refresh_us, at_us);
+    wake_at(watcher, watcher->refresh_us);
+}
+
+static gint64 retry_at(guint attempts)
+{
+    return g_get_monotonic_time() + MIN(wait_backoff_us(attempts), RETRY_LONGEST_US);
+}
+
+/* Remembers a problem, or that there is none any more, and says so once. */
+static bool note_problem(Watcher *watcher, const char *name, Target *target, const char *problem, GError **error)
+{
+    bool same = g_strcmp0(target->problem, problem) == 0;
+
+    if (same && target->noted)
+        return true;
+    if (problem != NULL)
+        log_entry(G_LOG_LEVEL_WARNING, name, NULL, "%s%s cannot be watched, trying again: %s",
+                  target->settings != NULL ? "domain " : "", name, problem);
+    else if (!same)
+        log_entry(G_LOG_LEVEL_INFO, name, NULL, "%s%s is watched again", target->settings != NULL ? "domain " : "", name);
+    if (!same) {
+        g_free(target->problem);
+        target->problem = g_strdup(problem);
+    }
+    target->noted = true;
+    return state_note_watch(watcher->shared->state, name, problem, error);
+}
+
+/* --- which domains */
+
+/* A new base is another watch; other settings are a reason to compare everything. */
+static void update_target(Watcher *watcher, const Domain *domain)
+{
+    Target *target = g_hash_table_lookup(watcher->targets, domain->name);
+
+    if (target == NULL) {
+        add_target(watcher, domain->name, domain_settings_ref(domain->settings));
+        return;
+    }
+    if (strcmp(target->settings->base_dn, domain->settings->base_dn) != 0) {
+        watch_remove(watcher->watch, domain->name);
+        target->phase = TARGET_IDLE;
+        target->due_us = 0;
+        target->attempts = 0;
+    } else if (strcmp(target->settings->digest, domain->settings->digest) != 0) {
+        sweeper_request(watcher->sweeper, domain->name);
+    }
+    domain_settings_unref(target->settings);
+    target->settings = domain_settings_ref(domain->settings);
+}
+
+static void update_targets(Watcher *watcher)
+{
+    g_autoptr(GPtrArray) list = domains_list(watcher->shared->domains);
+    GHashTableIter iter;
+    gpointer name, value;
+
+    g_hash_table_iter_init(&iter, watcher->targets);
+    while (g_hash_table_iter_next(&iter, &name, &value)) {
+        const Domain *domain = domains_find(list, name);
+
+        if (((Target *)value)->settings == NULL || (domain != NULL && domain->status == DOMAIN_SERVED))
+            continue;
+        watch_remove(watcher->watch, name);
+        g_hash_table_iter_remove(&iter);
+    }
+    for (guint i = 0; i < list->len; i++) {
+        const Domain *domain = g_ptr_array_index(list, i);
+
+        if (domain->status == DOMAIN_SERVED)
+            update_target(watcher, domain);
+    }
+}
+
+static gint64 next_refresh(const Watcher *watcher)
+{
+    const Config *config = watcher->shared->config;
+
+    return config->discovery.base_dn == NULL || config->sweep_interval_us == 0
+             ? G_MAXINT64 : g_get_monotonic_time() + config->sweep_interval_us;
+}
+
+/* Reads the domains. What was known stays when that fails: an error is never "no domains". */
+static void refresh(Watcher *watcher)
+{
+    g_autoptr(GError) fault = NULL;
+
+    if (domain_reader_refresh(watcher->shared, watcher->directory, &fault)) {
+        if (watcher->refresh_problem != NULL)
+            log_entry(G_LOG_LEVEL_INFO, NULL, NULL, "the domains can be read again");
+        g_clear_pointer(&watcher->refresh_problem, g_free);
+        watcher->refresh_attempts = 0;
+        watcher->refresh_us = next_refresh(watcher);
+        update_targets(watcher);
+        return;
+    }
+    watcher->refresh_us = retry_at(++watcher->refresh_attempts);
+    if (stop_asked(watcher->shared->stop) || g_strcmp0(watcher->refresh_problem, fault->message) == 0)
+        return;
+    log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "%s; those known before stay, trying again", fault->message);
+    g_free(watcher->refresh_problem);
+    watcher->refresh_problem = g_strdup(fault->message);
+}
+
+/* --- what is watched */
+
+static bool add_due_targets(Watcher *watcher, GError **error)
+{
+    gint64 now_us = g_get_monotonic_time();
+    GHashTableIter iter;
+    gpointer name, value;
+    bool added = false;
+
+    g_hash_table_iter_init(&iter, watcher->targets);
+    while (g_hash_table_iter_next(&iter, &name, &value)) {
+        Target *target = value;
+        const DomainSettings *settings = target->settings;
+
+        if (target->phase == TARGET_IDLE && target->due_us > now_us)
+            wake_at(watcher, target->due_us);
+        if (target->phase != TARGET_IDLE || target->due_us > now_us)
+            continue;
+        if (!watch_add(watcher->watch, name, settings != NULL ? settings->base_dn : name,
+                       settings != NULL ? settings->unique_id_attribute : NULL, error))
+            return false;
+        target->phase = TARGET_ADDED;
+        added = true;
+    }
+    if (added)
+        watcher->wake_us = 0;
+    return !added || watch_settle(watcher->watch, error);
+}
+
+/* What the server did not refuse it listens to: now what was there before is read. */
+static bool confirm_targets(Watcher *watcher, GError **error)
+{
+    GHashTableIter iter;
+    gpointer name, value;
+
+    g_hash_table_iter_init(&iter, watcher->targets);
+    while (g_hash_table_iter_next(&iter, &name, &value)) {
+        Target *target = value;
+
+        if (target->phase != TARGET_ADDED)
+            continue;
+        target->phase = TARGET_WATCHED;
+        target->attempts = 0;
+        if (!note_problem(watcher, name, target, NULL, error))
+            return false;
+        log_entry(G_LOG_LEVEL_DEBUG, name, NULL, "watching %s", (const char *)name);
+        if (target->settings != NULL)
+            sweeper_request(watcher->sweeper, name);
+        else
+            refresh_at(watcher, g_get_monotonic_time());
+    }
+    return true;
+}
+
+static bool take_end(Watcher *watcher, const Notice *notice, Target *target, GError **error)
+{
+    target->phase = TARGET_IDLE;
+    target->due_us = retry_at(++target->attempts);
+    wake_at(watcher, target->due_us);
+    /* It may be readable all the same, and if not, that is to be seen too. */
+    if (target->settings != NULL && target->attempts == 1)
+        sweeper_request(watcher->sweeper, notice->name);
+    return note_problem(watcher, notice->name, target, notice->fault->message, error);
+}
+
+static bool take_notice(Watcher *watcher, const Notice *notice, GError **error)
+{
+    Target *target = g_hash_table_lookup(watcher->targets, notice->name);
+
+    if (notice->kind == NOTICE_ENDED)
+        return take_end(watcher, notice, target, error);
+    if (target->settings == NULL) {
+        refresh_at(watcher, g_get_monotonic_time() + SETTLE_US);
+        return true;
+    }
+    if (notice->kind == NOTICE_SWEEP)
+        sweeper_request(watcher->sweeper, notice->name);
+    return notice->unique_id == NULL
+        || queue_add(watcher->shared->state, notice->name, notice->unique_id, "notice", false, error);
+}
+
+/* Notices until there is something else to do. False: the watch is lost. */
+static bool deliver(Watcher *watcher, GError **error)
+{
     for (;;) {
-        g_autofree char *unique_id = NULL;
-        bool sweep = false;
+        g_auto(Notice) notice = {0};
+        GError *problem = NULL;
 
-        if (!watch_next(watch, &unique_id, &sweep, error))
+        if (!watch_next(watcher->watch, watcher->wake_us, &notice, error))
             return false;
-        if (unique_id == NULL && !sweep)
+        if (notice.kind == NOTICE_NONE)
             return true;
-        if (sweep)
-            sweeper_request(watcher->sweeper, watcher->domain->name);
-        if (unique_id != NULL && !queue_add(shared->state, watcher->domain->name, unique_id, "notice", false, error)) {
-            shared_fail(shared, g_error_copy(*error));
-            return false;
+        if (!take_notice(watcher, &notice, &problem)) {
+            shared_fail(watcher->shared, problem);
+            return true;
         }
+    }
+}
+
+/* Watches what there is to watch until the daemon stops (true) or the connection is lost. */
+static bool serve(Watcher *watcher, GError **error)
+{
+    while (!stop_asked(watcher->shared->stop)) {
+        GError *problem = NULL;
+
+        watcher->wake_us = watcher->refresh_us;
+        if (!add_due_targets(watcher, error) || !deliver(watcher, error))
+            return false;
+        if (!confirm_targets(watcher, &problem)) {
+            shared_fail(watcher->shared, problem);
+            return true;
+        }
+        if (g_get_monotonic_time() >= watcher->refresh_us)
+            refresh(watcher);
+    }
+    return true;
+}
+
+static void lose_watch(Watcher *watcher)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_clear_pointer(&watcher->watch, watch_close);
+    g_hash_table_iter_init(&iter, watcher->targets);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        ((Target *)value)->phase = TARGET_IDLE;
+        ((Target *)value)->due_us = 0;
     }
 }
 
 /* From the opening of a watch to its end; true when the daemon stops. */
 static bool watch_once(Watcher *watcher, guint *attempts, bool *watched, GError **error)
 {
-    const DomainSettings *domain = watcher->domain;
-    g_autoptr(Watch) watch = watch_open(watcher->shared->config->directory, domain, watcher->shared->stop, error);
-    gint64 opened_us = g_get_monotonic_time();
+    const DirectorySettings *directory = watcher->shared->config->directory;
+    gint64 opened_us;
     bool stops;
 
-    if (watch == NULL)
+    watcher->watch = watch_open(directory, watcher->shared->stop, error);
+    if (watcher->watch == NULL)
         return false;
     *watched = true;
-    log_entry(G_LOG_LEVEL_INFO, domain->name, NULL, "domain %s: watching \"%s\"", domain->name, domain->base_dn);
-    /* The watch first, then the sweep: what changes in between is noticed. */
-    sweeper_request(watcher->sweeper, domain->name);
-    stops = deliver(watcher, watch, error);
+    opened_us = g_get_monotonic_time();
+    log_entry(G_LOG_LEVEL_INFO, NULL, NULL, "watching %s", directory->uri);
+    stops = serve(watcher, error);
+    lose_watch(watcher);
     if (g_get_monotonic_time() - opened_us >= LASTED_US)
         *attempts = 0;
     return stops;

@@ -10,6 +10,9 @@ enum { ONE_SHOT_ENTRY_ATTEMPTS = 3 };
 /* A bound of the idle wait, which ends when there is something to do. */
 #define IDLE_US (60 * (gint64)G_USEC_PER_SEC)
 
+/* At the start, until the domains have been read: changes may wait since the last run. */
+#define DOMAINS_POLL_US ((gint64)G_USEC_PER_SEC / 20)
+
 typedef struct {
     Shared *shared;
     Directory *directory;
@@ -114,6 +117,10 @@ static bool work(Worker *worker)
     if (!connect_servers(worker))
         return true;
     seen = queue_seen(shared->state);
+    if (!domains_known(shared->domains)) {
+        wait_for(shared->stop, -1, 0, g_get_monotonic_time() + DOMAINS_POLL_US, true);
+        return true;
+    }
     if (!queue_lease(shared->state, &change, &fault)) {
         shared_fail(shared, g_steal_pointer(&fault));
         return false;

@@ -61,20 +61,54 @@ static bool search(Connection *connection, const char *base_dn, int scope, const
         && connection_wait_search(connection, id, base_dn, message, error);
 }
 
-bool directory_check_base(Directory *directory, const DomainSettings *domain, GError **error)
+static bool check_base(Directory *directory, const char *base_dn, GError **error)
 {
     static const char *const none[] = {LDAP_NO_ATTRS, NULL};
     Connection *connection = &directory->connection;
     g_autoptr(LDAPMessage) message = NULL;
 
-    if (!search(connection, domain->base_dn, LDAP_SCOPE_BASE, "(objectClass=*)", none, &message, error))
+    if (!search(connection, base_dn, LDAP_SCOPE_BASE, "(objectClass=*)", none, &message, error))
         return false;
     if (ldap_count_entries(connection->ldap, message) == 1)
         return true;
     g_set_error(error, FAULT, FAULT_RETRY,
                 "%s: bound as \"%s\", but the base \"%s\" cannot be read; check the directory's access control",
-                connection->settings->uri, connection->settings->bind_dn, domain->base_dn);
+                connection->settings->uri, connection->settings->bind_dn, base_dn);
     return false;
+}
+
+bool directory_check_base(Directory *directory, const DomainSettings *domain, GError **error)
+{
+    return check_base(directory, domain->base_dn, error);
+}
+
+bool directory_list(Directory *directory, const char *base_dn, const char *filter, const char *const *attributes,
+                    GPtrArray **entries, GError **error)
+{
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)entry_free);
+    Connection *connection = &directory->connection;
+    g_autoptr(LDAPMessage) message = NULL;
+
+    if (!check_base(directory, base_dn, error)
+        || !search(connection, base_dn, LDAP_SCOPE_SUBTREE, filter, attributes, &message, error))
+        return false;
+    for (LDAPMessage *at = ldap_first_message(connection->ldap, message); at != NULL;
+         at = ldap_next_message(connection->ldap, at)) {
+        Entry *entry;
+
+        if (ldap_msgtype(at) == LDAP_RES_SEARCH_REFERENCE) { /* a part of the tree is elsewhere: we do not see it all */
+            connection_set_error(error, FAULT_RETRY, connection, "search", LDAP_REFERRAL, base_dn);
+            return false;
+        }
+        if (ldap_msgtype(at) != LDAP_RES_SEARCH_ENTRY)
+            continue;
+        entry = connection_make_entry(connection, at, NULL, KIND_NONE, error);
+        if (entry == NULL)
+            return false;
+        g_ptr_array_add(found, entry);
+    }
+    *entries = g_steal_pointer(&found);
+    return true;
 }
 
 /* The attributes of the full read: those of the policy, the unique id, modifyTimestamp. */
@@ -323,6 +357,19 @@ bool directory_write(Directory *directory, const char *dn, GPtrArray *steps, GEr
     return result == LDAP_SUCCESS || connection_fail(connection, fault_of_write(result), operation, result, error);
 }
 
+/* A DN may be one of another domain: *found is NULL then. */
+static bool find_below(Directory *directory, const DomainSettings *domain, const char *unique_id, char **found, GError **error)
+{
+    static const char *const none[] = {LDAP_NO_ATTRS, NULL};
+    g_autofree char *by_id = filter_equal(domain->unique_id_attribute, unique_id);
+    g_autoptr(LDAPMessage) message = NULL;
+
+    if (!search(&directory->connection, domain->base_dn, LDAP_SCOPE_SUBTREE, by_id, none, &message, error))
+        return false;
+    *found = ldap_count_entries(directory->connection.ldap, message) > 0 ? g_strdup(unique_id) : NULL;
+    return true;
+}
+
 bool directory_resolve(Directory *directory, const DomainSettings *domain, const char *dn_or_address, char **unique_id,
                        GError **error)
 {
@@ -354,6 +401,8 @@ bool directory_resolve(Directory *directory, const DomainSettings *domain, const
     entry = connection_make_entry(connection, first, domain->unique_id_attribute, KIND_NONE, error);
     if (entry == NULL)
         return false;
+    if (is_dn)
+        return find_below(directory, domain, entry_unique_id(entry), unique_id, error);
     *unique_id = g_strdup(entry_unique_id(entry));
     return true;
 }

@@ -97,7 +97,8 @@ static void add_attributes(Entry *entry, LDAP *ldap, LDAPMessage *message, const
 
     for (char *name = ldap_first_attribute(ldap, message, &position); name != NULL;
          name = ldap_next_attribute(ldap, message, position)) {
-        if (g_ascii_strcasecmp(name, "modifyTimestamp") != 0 && g_ascii_strcasecmp(name, unique_id_attribute) != 0)
+        if (g_ascii_strcasecmp(name, "modifyTimestamp") != 0
+            && (unique_id_attribute == NULL || g_ascii_strcasecmp(name, unique_id_attribute) != 0))
             add_values(entry, ldap, message, name);
         ldap_memfree(name);
     }
@@ -109,14 +110,14 @@ Entry *connection_make_entry(Connection *connection, LDAPMessage *message, const
 {
     LDAP *ldap = connection->ldap;
     char *dn = ldap_get_dn(ldap, message);
-    g_autofree char *unique_id = first_value(ldap, message, unique_id_attribute);
+    g_autofree char *unique_id = unique_id_attribute == NULL ? g_strdup(dn) : first_value(ldap, message, unique_id_attribute);
     g_autofree char *timestamp = first_value(ldap, message, "modifyTimestamp");
     g_autoptr(Entry) entry = NULL;
 
     if (dn == NULL || unique_id == NULL || *unique_id == '\0') {
         g_set_error(error, FAULT, FAULT_RETRY,
                     "%s: entry \"%s\" comes without %s; let the bind DN read it, or set ldap.unique_id_attribute",
-                    connection->settings->uri, dn != NULL ? dn : "?", unique_id_attribute);
+                    connection->settings->uri, dn != NULL ? dn : "?", unique_id_attribute != NULL ? unique_id_attribute : "a DN");
         ldap_memfree(dn);
         return NULL;
     }

@@ -4,14 +4,35 @@
 
 #include <string.h>
 
-/* How long an idle watch waits before it looks whether it is asked to stop: it is told, so this is only a bound. */
-#define IDLE_US (3600 * (gint64)G_USEC_PER_SEC)
+/* One persistent search. */
+typedef struct {
+    char *name;
+    char *base_dn;
+    char *unique_id_attribute; /* NULL: nobody wants to know */
+    int id;
+} Listener;
 
 struct Watch {
     Connection connection;
-    const DomainSettings *domain;
-    int id; /* of the persistent search */
+    GHashTable *listeners; /* name -> Listener* */
+    GHashTable *by_id;     /* message id -> Listener*, of the same */
 };
+
+static void listener_free(Listener *listener)
+{
+    g_free(listener->name);
+    g_free(listener->base_dn);
+    g_free(listener->unique_id_attribute);
+    g_free(listener);
+}
+
+void notice_clear(Notice *notice)
+{
+    g_free(notice->name);
+    g_free(notice->unique_id);
+    g_clear_error(&notice->fault);
+    *notice = (Notice){0};
+}
 
 static bool has_persistent_search(Connection *connection, bool *has, GError **error)
 {
@@ -32,9 +53,11 @@ static bool has_persistent_search(Connection *connection, bool *has, GError **er
 }
 
 /* Filter and scope are tested on the entry after the change: a narrow filter would hide an entry that loses its class. */
-static bool start_search(Watch *watch, GError **error)
+static bool start_search(Watch *watch, Listener *listener, GError **error)
 {
-    const char *const attributes[] = {watch->domain->unique_id_attribute, "objectClass", "hasSubordinates", NULL};
+    const char *id_attribute = listener->unique_id_attribute;
+    const char *const attributes[] = {id_attribute != NULL ? id_attribute : LDAP_NO_ATTRS, "objectClass", "hasSubordinates",
+                                      NULL};
     LDAPControl *control = NULL;
     LDAPControl *controls[] = {NULL, NULL};
     int result = ldap_create_persistentsearch_control(
@@ -47,19 +70,20 @@ static bool start_search(Watch *watch, GError **error)
     if (result != LDAP_SUCCESS)
         return connection_fail(&watch->connection, FAULT_RETRY, "make a persistent search", result, error);
     controls[0] = control;
-    sent = connection_send_search(&watch->connection, watch->domain->base_dn, LDAP_SCOPE_SUBTREE, "(objectClass=*)",
-                                  attributes, controls, &watch->id, error);
+    sent = connection_send_search(&watch->connection, listener->base_dn, LDAP_SCOPE_SUBTREE, "(objectClass=*)", attributes,
+                                  controls, &listener->id, error);
     ldap_control_free(control);
     return sent;
 }
 
-Watch *watch_open(const DirectorySettings *settings, const DomainSettings *domain, Stop *stop, GError **error)
+Watch *watch_open(const DirectorySettings *settings, Stop *stop, GError **error)
 {
     g_autoptr(Watch) watch = g_new0(Watch, 1);
     bool has = false;
 
     connection_init(&watch->connection, settings, stop);
-    watch->domain = domain;
+    watch->by_id = g_hash_table_new(g_direct_hash, g_direct_equal);
+    watch->listeners = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)listener_free);
     if (!connection_open(&watch->connection, error) || !has_persistent_search(&watch->connection, &has, error))
         return NULL;
     if (!has) {
@@ -68,7 +92,7 @@ Watch *watch_open(const DirectorySettings *settings, const DomainSettings *domai
                     settings->uri, LDAP_CONTROL_PERSIST_REQUEST);
         return NULL;
     }
-    return start_search(watch, error) ? g_steal_pointer(&watch) : NULL;
+    return g_steal_pointer(&watch);
 }
 
 void watch_close(Watch *watch)
@@ -76,17 +100,61 @@ void watch_close(Watch *watch)
     if (watch == NULL)
         return;
     connection_close(&watch->connection);
+    g_hash_table_unref(watch->by_id);
+    g_hash_table_unref(watch->listeners);
     g_free(watch);
 }
 
-/* Waits for a message of the persistent search; *message stays NULL when the daemon is asked to stop. */
-static bool wait_message(Watch *watch, LDAPMessage **message, GError **error)
+bool watch_add(Watch *watch, const char *name, const char *base_dn, const char *unique_id_attribute, GError **error)
+{
+    Listener *listener = g_new0(Listener, 1);
+
+    g_assert(!g_hash_table_contains(watch->listeners, name));
+    listener->name = g_strdup(name);
+    listener->base_dn = g_strdup(base_dn);
+    listener->unique_id_attribute = g_strdup(unique_id_attribute);
+    if (!start_search(watch, listener, error)) {
+        listener_free(listener);
+        return false;
+    }
+    g_hash_table_insert(watch->listeners, listener->name, listener);
+    g_hash_table_insert(watch->by_id, GINT_TO_POINTER(listener->id), listener);
+    return true;
+}
+
+static void forget(Watch *watch, Listener *listener)
+{
+    g_hash_table_remove(watch->by_id, GINT_TO_POINTER(listener->id));
+    g_hash_table_remove(watch->listeners, listener->name);
+}
+
+void watch_remove(Watch *watch, const char *name)
+{
+    Listener *listener = g_hash_table_lookup(watch->listeners, name);
+
+    if (listener == NULL)
+        return;
+    if (watch->connection.ldap != NULL)
+        ldap_abandon_ext(watch->connection.ldap, listener->id, NULL, NULL);
+    forget(watch, listener);
+}
+
+/* The server reads the operations of a connection in order, so an answer to a later one says that it has begun the earlier. */
+bool watch_settle(Watch *watch, GError **error)
+{
+    bool has;
+
+    return has_persistent_search(&watch->connection, &has, error);
+}
+
+/* Waits for any message; *message stays NULL when the deadline passed or the daemon is asked to stop. */
+static bool wait_message(Watch *watch, gint64 deadline_us, LDAPMessage **message, GError **error)
 {
     Connection *connection = &watch->connection;
 
     for (;;) {
         struct timeval no_time = {0};
-        int type = ldap_result(connection->ldap, watch->id, LDAP_MSG_ONE, &no_time, message);
+        int type = ldap_result(connection->ldap, LDAP_RES_ANY, LDAP_MSG_ONE, &no_time, message);
         int fd = -1;
 
         if (type > 0)
@@ -99,7 +167,7 @@ static bool wait_message(Watch *watch, LDAPMessage **message, GError **error)
             return connection_fail(connection, FAULT_RETRY, "persistent search", result, error);
         }
         ldap_get_option(connection->ldap, LDAP_OPT_DESC, &fd);
-        if (wait_for(connection->stop, fd, POLLIN, g_get_monotonic_time() + IDLE_US, true) == WAIT_STOPPED)
+        if (wait_for(connection->stop, fd, POLLIN, deadline_us, true) != WAIT_READY)
             return true;
     }
 }
@@ -117,9 +185,9 @@ static bool has_value(LDAP *ldap, LDAPMessage *message, const char *attribute, c
 
 /* The first notice after the start often lacks all user attributes: then its DN is read again. A missing entry leaves
  * *unique_id NULL. */
-static bool read_unique_id(Watch *watch, LDAPMessage *message, char **unique_id, GError **error)
+static bool read_unique_id(Watch *watch, const Listener *listener, LDAPMessage *message, char **unique_id, GError **error)
 {
-    const char *const attributes[] = {watch->domain->unique_id_attribute, NULL};
+    const char *const attributes[] = {listener->unique_id_attribute, NULL};
     Connection *connection = &watch->connection;
     char *dn = ldap_get_dn(connection->ldap, message);
     g_autoptr(LDAPMessage) answer = NULL;
@@ -132,8 +200,8 @@ static bool read_unique_id(Watch *watch, LDAPMessage *message, char **unique_id,
 
     ldap_memfree(dn);
     if (read && ldap_first_entry(connection->ldap, answer) != NULL)
-        entry = connection_make_entry(connection, ldap_first_entry(connection->ldap, answer),
-                                      watch->domain->unique_id_attribute, KIND_NONE, &problem);
+        entry = connection_make_entry(connection, ldap_first_entry(connection->ldap, answer), listener->unique_id_attribute,
+                                      KIND_NONE, &problem);
     *unique_id = entry != NULL ? g_strdup(entry_unique_id(entry)) : NULL;
     if (connection->ldap != NULL)
         return true;
@@ -160,43 +228,59 @@ static bool is_renamed_container(Watch *watch, LDAPMessage *message)
     return renamed;
 }
 
-static bool make_notice(Watch *watch, LDAPMessage *message, char **unique_id, bool *sweep, GError **error)
+static bool make_notice(Watch *watch, const Listener *listener, LDAPMessage *message, Notice *notice, GError **error)
 {
-    g_autoptr(Entry) entry = connection_make_entry(&watch->connection, message, watch->domain->unique_id_attribute, KIND_NONE,
-                                                   NULL);
+    g_autoptr(Entry) entry = NULL;
+    bool renamed = is_renamed_container(watch, message);
 
-    *sweep = is_renamed_container(watch, message);
-    if (entry != NULL) {
-        *unique_id = g_strdup(entry_unique_id(entry));
-        return true;
+    if (listener->unique_id_attribute != NULL) {
+        entry = connection_make_entry(&watch->connection, message, listener->unique_id_attribute, KIND_NONE, NULL);
+        if (entry != NULL)
+            notice->unique_id = g_strdup(entry_unique_id(entry));
+        else if (!read_unique_id(watch, listener, message, &notice->unique_id, error))
+            return false;
     }
-    if (!read_unique_id(watch, message, unique_id, error))
-        return false;
-    *sweep |= *unique_id == NULL;
+    notice->kind = renamed || notice->unique_id == NULL ? NOTICE_SWEEP : NOTICE_ENTRY;
+    notice->name = g_strdup(listener->name);
     return true;
 }
 
-bool watch_next(Watch *watch, char **unique_id, bool *sweep, GError **error)
+/* A refusal concerns one base and not the connection. */
+static void make_end(Watch *watch, Listener *listener, LDAPMessage *message, Notice *notice)
 {
-    LDAP *ldap = watch->connection.ldap;
+    g_autofree char *operation = g_strdup_printf("watch \"%s\"", listener->base_dn);
+    char *text = NULL;
+    int result = LDAP_OTHER;
 
+    ldap_parse_result(watch->connection.ldap, message, &result, NULL, &text, NULL, NULL, 0);
+    connection_set_error(&notice->fault, FAULT_RETRY, &watch->connection, operation, result, text);
+    ldap_memfree(text);
+    notice->kind = NOTICE_ENDED;
+    notice->name = g_strdup(listener->name);
+    forget(watch, listener);
+}
+
+bool watch_next(Watch *watch, gint64 deadline_us, Notice *notice, GError **error)
+{
     for (;;) {
         g_autoptr(LDAPMessage) message = NULL;
-        int result = LDAP_OTHER;
+        Listener *listener;
 
-        if (!wait_message(watch, &message, error))
+        *notice = (Notice){.kind = NOTICE_NONE};
+        if (!wait_message(watch, deadline_us, &message, error))
             return false;
-        if (message == NULL) {
-            *unique_id = NULL;
-            *sweep = false;
+        if (message == NULL)
+            return true;
+        listener = g_hash_table_lookup(watch->by_id, GINT_TO_POINTER(ldap_msgid(message)));
+        if (listener == NULL) /* of one that was removed */
+            continue;
+        if (ldap_msgtype(message) == LDAP_RES_SEARCH_RESULT) {
+            make_end(watch, listener, message, notice);
             return true;
         }
-        if (ldap_msgtype(message) == LDAP_RES_SEARCH_RESULT) {
-            ldap_parse_result(ldap, message, &result, NULL, NULL, NULL, NULL, 0);
-            return connection_fail(&watch->connection, FAULT_RETRY, "persistent search ended by the server", result, error);
-        }
         /* A delete or rename on a replica leaves tombstones and glue behind, which nobody asked for. */
-        if (ldap_msgtype(message) == LDAP_RES_SEARCH_ENTRY && !has_value(ldap, message, "objectClass", "nsTombstone"))
-            return make_notice(watch, message, unique_id, sweep, error);
+        if (ldap_msgtype(message) == LDAP_RES_SEARCH_ENTRY
+            && !has_value(watch->connection.ldap, message, "objectClass", "nsTombstone"))
+            return make_notice(watch, listener, message, notice, error);
     }
 }

@@ -29,6 +29,24 @@ bool state_note_sweep(State *state, const char *domain, const char *base_dn, gui
     return query_run(state, query, "note a sweep", error);
 }
 
+bool state_note_watch(State *state, const char *domain, const char *problem, GError **error)
+{
+    static const char NOTE[] =
+        "INSERT INTO domain (name, watch_problem, watch_problem_since) VALUES (?1, ?2, iif(?2 IS NULL, NULL, ?3))"
+        " ON CONFLICT DO UPDATE SET watch_problem = excluded.watch_problem, watch_problem_since ="
+        "  iif(excluded.watch_problem IS NULL, NULL, coalesce(watch_problem_since, excluded.watch_problem_since))";
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autofree char *now = wait_timestamp(0);
+    g_autoptr(Query) query = query_begin(state, NOTE, error);
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, domain);
+    query_bind_text(query, 2, problem);
+    query_bind_text(query, 3, now);
+    return query_run(state, query, "note a watch", error);
+}
+
 bool state_note(State *state, const char *name, const char *value, GError **error)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);

@@ -44,9 +44,13 @@ static bool append_status_json(State *state, GString *out, GError **error)
         "    'oldest_due', min(due) FILTER (WHERE state = 'queued' AND due <= now.time)) FROM change),"
         "  'problems', (SELECT count(*) FROM problems),"
         "  'last_journal_row', (SELECT max(time) FROM journal),"
-        "  'domains', (SELECT json_group_array(json_object('name', name, 'base_dn', base_dn, 'entries', entries,"
-        "    'last_sweep', last_sweep, 'last_sweep_complete', last_sweep_complete, 'problem', problem,"
-        "    'problem_since', problem_since)) FROM domain),"
+        "  'domains', (SELECT json_group_array(json_object('name', name, 'base_dn', base_dn, 'status', status,"
+        "    'status_since', status_since, 'reason', reason, 'entries', entries, 'last_sweep', last_sweep,"
+        "    'last_sweep_complete', last_sweep_complete, 'problem', problem, 'problem_since', problem_since,"
+        "    'watch_problem', watch_problem)) FROM domain WHERE status <> 'discovery'),"
+        "  'discovery', (SELECT json_object('base_dn', base_dn, 'entries', entries, 'last_read', last_sweep,"
+        "    'last_read_complete', last_sweep_complete, 'problem', problem, 'problem_since', problem_since,"
+        "    'watch_problem', watch_problem) FROM domain WHERE status = 'discovery'),"
         "  'notes', (SELECT json_group_object(name, value) FROM note)) FROM now";
     g_autoptr(Query) query = query_begin(state, STATUS, error);
 
@@ -72,7 +76,7 @@ static bool append_problems_text(State *state, GString *out, GError **error)
 {
     static const char PROBLEMS[] =
         "SELECT iif(what = 'domain', domain, NULL) AS domain, dn AS entry, unique_id AS \"unique id\", address, mailbox,"
-        " since, CASE WHEN what = 'domain' THEN 'last sweep incomplete' WHEN next_try IS NULL THEN"
+        " since, CASE WHEN what = 'domain' THEN 'not in order' WHEN next_try IS NULL THEN"
         "  'parked: waits until the entry changes' ELSE 'next try ' || next_try END AS state,"
         " attempts, message FROM problems";
     g_autoptr(Query) query = query_begin(state, PROBLEMS, error);

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (config_parse("fuzz", (const char *)data, size, false, &config, &error)) {
         g_assert_no_error(error);
-        g_assert(config->domains->len > 0 && config->directory->uri != NULL && config->imap->uri != NULL);
+        g_assert((config->domains->len > 0 || config->discovery.base_dn != NULL) && config->directory->uri != NULL && config->imap->uri != NULL);
         g_assert(strcmp(config->directory->bind_password, "") == 0);
     } else {
         g_assert(config == NULL && fault_of(error) == FAULT_STOP);

@@ -77,8 +77,8 @@ def test_status_counts_what_the_state_holds(jane):
 
 def test_status_as_json_is_one_line_with_numbers(jane):
     path, db = jane
-    db.execute("INSERT INTO domain VALUES ('example.org', 'dc=example,dc=org', '2026-11-21T08:00:00.000Z',"
-               " '2026-11-21T08:00:00.000Z', 1, NULL, NULL)")
+    db.execute("INSERT INTO domain (name, base_dn, last_sweep, last_sweep_complete, entries) VALUES ('example.org',"
+               " 'dc=example,dc=org', '2026-11-21T08:00:00.000Z', '2026-11-21T08:00:00.000Z', 1)")
     text, _ = kolabctl(path, "status", "--json")
     assert text.count("\n") == 1
     status = json.loads(text)

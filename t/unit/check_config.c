@@ -84,7 +84,7 @@ static const struct {
     {"text", "x:1:1: want a mapping of settings, got a text"},
     {"*a", "x:1:1: aliases (*name) are not supported; write the value again, or quote the text"},
     /* what is missing */
-    {LDAP IMAP, "x:1:1: domains is missing: the domains served, by name"},
+    {LDAP IMAP, "x:1:1: domains is missing: the domains served, by name (or set domain_discovery.base_dn)"},
     {LDAP DOMAINS "imap: {uri: imaps://i, admin_password_file: /p}\n",
      "x:3:7: imap.admin_login is missing: an administrator of the server who may also act for users (proxy "
      "authorisation)"},
@@ -165,13 +165,21 @@ static const struct {
      "x:4:40: metadata: want the text of a metadata entry"},
     {MINIMAL "folders: {a//b: {}}\n", NULL},
     {MINIMAL "folders: {'': {}}\n", NULL},
+    {MINIMAL "domain_discovery: {base_dn: kolab}\n",
+     "x:4:29: domain_discovery.base_dn: want a distinguished name such as ou=People,dc=example,dc=org, got \"kolab\""},
+    {MINIMAL "domain_discovery: {filter: ''}\n",
+     "x:4:28: domain_discovery.filter: want an LDAP filter; domain_discovery.base_dn \"\" turns this off"},
+
     /* domains */
     {LDAP IMAP "domains: {}\n",
-     "x:3:10: domains: want a mapping with one domain at least, such as \"example.org: {}\""},
+     "x:3:10: domains: want a mapping with one domain at least, such as \"example.org: {}\" "
+     "(none is needed with domain_discovery.base_dn)"},
     {LDAP IMAP "domains: [a.org]\n",
-     "x:3:10: domains: want a mapping with one domain at least, such as \"example.org: {}\""},
+     "x:3:10: domains: want a mapping with one domain at least, such as \"example.org: {}\" "
+     "(none is needed with domain_discovery.base_dn)"},
     {LDAP IMAP "domains:\n",
-     "x:3:9: domains: want a mapping with one domain at least, such as \"example.org: {}\""},
+     "x:3:9: domains: want a mapping with one domain at least, such as \"example.org: {}\" "
+     "(none is needed with domain_discovery.base_dn)"},
     {LDAP IMAP "domains: {a.org: 1}\n",
      "x:3:18: domains: want a mapping of the domain's settings, or {}, got a text"},
     {LDAP IMAP "domains: {a_b.org: {}}\n", "x:3:11: domains: want a domain name (letters, digits, hyphens, "
@@ -211,8 +219,8 @@ START_TEST(an_empty_text_lacks_every_required_setting)
     for (const Setting *setting = config_settings; setting->path != NULL; setting++) {
         g_autofree char *missing = g_strdup_printf("%s is missing: ", setting->path);
 
-        ck_assert_msg((strstr(message, missing) != NULL) == setting->required, "%s: %s", setting->path,
-                      message);
+        ck_assert_msg((strstr(message, missing) != NULL) == (setting->required || strcmp(setting->path, "domains") == 0),
+                      "%s: %s", setting->path, message);
     }
 }
 END_TEST
@@ -535,6 +543,32 @@ START_TEST(a_domain_overrides_the_global_settings_and_inherits_the_others)
     ck_assert_uint_eq(a->folders->len, 1);
     ck_assert_uint_eq(b->folders->len, 2);
     ck_assert_str_eq(b->base_dn, "dc=b,dc=org");
+}
+END_TEST
+
+START_TEST(with_domain_discovery_the_file_needs_no_domains)
+{
+    const char *const domains[] = {"", "domains:\n", "domains: {}\n"};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(domains); i++) {
+        g_autofree char *text = g_strconcat(LDAP IMAP "domain_discovery: {base_dn: 'cn=kolab,cn=config'}\n", domains[i], NULL);
+        g_autoptr(Config) config = parse(text);
+
+        ck_assert_uint_eq(config->domains->len, 0);
+        ck_assert_str_eq(config->discovery.base_dn, "cn=kolab,cn=config");
+        ck_assert_str_eq(config->discovery.filter, "(associatedDomain=*)");
+        ck_assert_str_eq(config->discovery.name_attribute, "associatedDomain");
+    }
+}
+END_TEST
+
+START_TEST(an_empty_discovery_base_turns_it_off)
+{
+    g_autoptr(Config) config = parse(MINIMAL "domain_discovery: {base_dn: ''}\n");
+    g_autofree char *message = parse_error(LDAP IMAP "domain_discovery: {base_dn: ''}\n");
+
+    ck_assert_ptr_null(config->discovery.base_dn);
+    ck_assert(g_str_has_prefix(message, "x:1:1: domains is missing"));
 }
 END_TEST
 
@@ -899,6 +933,8 @@ int main(void)
     TABLE(texts_case, a_text_is_checked_by_its_syntax, texts);
     TABLE(texts_case, a_mebibyte_of_anything_is_refused, masses);
     tcase_add_test(texts_case, thousands_of_domains_are_accepted);
+    tcase_add_test(texts_case, with_domain_discovery_the_file_needs_no_domains);
+    tcase_add_test(texts_case, an_empty_discovery_base_turns_it_off);
     tcase_add_test(texts_case, the_number_of_reported_mistakes_is_bounded);
     TABLE(values, a_duration_has_a_unit_or_is_seconds, durations);
     TABLE(values, a_quota_is_kib_or_has_a_suffix, quotas);

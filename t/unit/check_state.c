@@ -666,6 +666,99 @@ START_TEST(an_incomplete_sweep_is_a_problem_of_its_domain_until_a_complete_one)
 }
 END_TEST
 
+/* Notes these, and no others. Returns those that are removed by it. */
+static GPtrArray *note_domains(State *state, const DomainNote *notes, guint count)
+{
+    g_autoptr(GPtrArray) list = g_ptr_array_new();
+    GPtrArray *removed = NULL;
+
+    for (guint i = 0; i < count; i++)
+        g_ptr_array_add(list, (gpointer)&notes[i]);
+    ck_assert(state_note_domains(state, list, &removed, NULL));
+    return removed;
+}
+
+START_TEST(a_domain_that_is_gone_is_removed_once_and_its_entries_stay)
+{
+    const DomainNote notes[] = {{"a.org", "dc=a,dc=org", "served", NULL}, {"b.org", "dc=b,dc=org", "served", NULL}};
+    g_autoptr(State) state = open_state(STATE_OWN);
+    g_autoptr(GPtrArray) first = note_domains(state, notes, 2);
+    g_autoptr(Record) record = record_new("b.org", "id-1");
+    g_autoptr(Change) change = NULL;
+    g_autoptr(GPtrArray) gone = NULL;
+    g_autoptr(GPtrArray) again = NULL;
+    g_autoptr(GHashTable) entries = NULL;
+    g_autofree char *status = NULL;
+
+    ck_assert_uint_eq(first->len, 0);
+    ck_assert(queue_add(state, "b.org", "id-1", "notice", false, NULL));
+    ck_assert(queue_lease(state, &change, NULL));
+    ck_assert(queue_finish(state, change, record, NULL, NULL));
+    gone = note_domains(state, notes, 1);
+    again = note_domains(state, notes, 1);
+    ck_assert_uint_eq(gone->len, 1);
+    ck_assert_str_eq(g_ptr_array_index(gone, 0), "b.org");
+    ck_assert_uint_eq(again->len, 0);
+    ck_assert(state_list_entries(state, "b.org", &entries, NULL));
+    ck_assert_uint_eq(g_hash_table_size(entries), 1);
+    status = status_json(state);
+    ck_assert_msg(strstr(status, "\"name\":\"b.org\",\"base_dn\":\"dc=b,dc=org\",\"status\":\"removed\"") != NULL, "%s", status);
+    ck_assert_msg(strstr(status, "\"problems\":0") != NULL, "%s", status);
+}
+END_TEST
+
+START_TEST(a_domain_without_entries_is_forgotten_when_it_is_gone)
+{
+    const DomainNote notes[] = {{"a.org", "dc=a,dc=org", "served", NULL}, {"b.org", "dc=b,dc=org", "served", NULL}};
+    g_autoptr(State) state = open_state(STATE_OWN);
+    g_autoptr(GPtrArray) first = note_domains(state, notes, 2);
+    g_autoptr(GPtrArray) gone = note_domains(state, notes, 1);
+    g_autofree char *status = status_json(state);
+
+    ck_assert_uint_eq(gone->len, 1);
+    ck_assert_msg(strstr(status, "b.org") == NULL, "%s", status);
+}
+END_TEST
+
+START_TEST(the_changes_of_a_domain_that_is_not_served_leave_the_queue)
+{
+    const DomainNote notes[] = {{"a.org", "dc=a,dc=org", "served", NULL}, {"b.org", "dc=b,dc=org", "suspended", "it says so"}};
+    g_autoptr(State) state = open_state(STATE_OWN);
+    g_autoptr(GPtrArray) removed = NULL;
+    QueueCounts counts;
+
+    ck_assert(queue_add(state, "a.org", "id-1", "notice", false, NULL));
+    ck_assert(queue_add(state, "b.org", "id-2", "notice", false, NULL));
+    ck_assert(queue_add(state, "c.org", "id-3", "notice", false, NULL));
+    removed = note_domains(state, notes, 2);
+    ck_assert(queue_count(state, &counts, NULL));
+    ck_assert_uint_eq(counts.due, 1);
+}
+END_TEST
+
+START_TEST(a_refused_or_unwatched_domain_is_a_problem_and_a_suspended_one_is_none)
+{
+    const DomainNote notes[] = {{"a.org", "dc=a,dc=org", "served", NULL},
+                                {"b.org", "dc=b,dc=org", "suspended", "it says so"},
+                                {"c.org", NULL, "refused", "two entries"}};
+    g_autoptr(State) state = open_state(STATE_OWN);
+    g_autoptr(GPtrArray) removed = note_domains(state, notes, 3);
+    g_autofree char *refused = status_json(state);
+    g_autofree char *unwatched = NULL;
+    g_autofree char *suspended = NULL;
+    g_autoptr(GPtrArray) again = NULL;
+
+    ck_assert_msg(strstr(refused, "\"problems\":1") != NULL, "%s", refused);
+    ck_assert(state_note_watch(state, "a.org", "no such object", NULL));
+    unwatched = status_json(state);
+    ck_assert_msg(strstr(unwatched, "\"problems\":2") != NULL, "%s", unwatched);
+    ck_assert_msg(strstr(unwatched, "\"watch_problem\":\"no such object\"") != NULL, "%s", unwatched);
+    again = note_domains(state, notes + 1, 1);
+    suspended = status_json(state);
+    ck_assert_msg(strstr(suspended, "\"problems\":0") != NULL, "%s", suspended);
+}
+END_TEST
+
 START_TEST(a_note_holds_its_last_value_and_goes_with_none)
 {
     g_autoptr(State) state = open_state(STATE_OWN);
@@ -714,6 +807,10 @@ static void add_records(TCase *cases)
     tcase_add_test(cases, a_new_reservation_replaces_the_entrys_earlier_one);
     tcase_add_test(cases, an_outcome_without_a_record_drops_the_reservation);
     tcase_add_test(cases, an_incomplete_sweep_is_a_problem_of_its_domain_until_a_complete_one);
+    tcase_add_test(cases, a_domain_that_is_gone_is_removed_once_and_its_entries_stay);
+    tcase_add_test(cases, a_domain_without_entries_is_forgotten_when_it_is_gone);
+    tcase_add_test(cases, the_changes_of_a_domain_that_is_not_served_leave_the_queue);
+    tcase_add_test(cases, a_refused_or_unwatched_domain_is_a_problem_and_a_suspended_one_is_none);
     tcase_add_test(cases, a_note_holds_its_last_value_and_goes_with_none);
 }
 
