@@ -31,6 +31,10 @@ bool mailstore_observe(Mailstore *mailstore, const Account *account, const char 
  * FAULT_PARK: the server refuses. FAULT_RETRY: the connection. */
 bool mailstore_delete(Mailstore *mailstore, const char *mailbox, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Only whether two mailboxes exist: `mailbox` and `previous`. *observed is owned by the caller. */
+bool mailstore_observe_names(Mailstore *mailstore, const char *mailbox, const char *previous, Observed **observed,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Carries out steps that all have the same actor (ACTOR_ADMIN or ACTOR_USER, then as `login`) as one pipeline. Adds to
  * `applied` (of Step*, borrowed) those that have taken effect, also when it fails. "Already exists" is success for a CREATE.
  * FAULT_PARK: the server said NO or BAD to one, the message quotes the first, the others were tried all the same; or it

@@ -17,7 +17,7 @@ bool address_normalize(const char *attribute, const char *value, char **address,
 
 /* The mailbox of a user: "user/" + the value of the result attribute in lower case; a value without "@" gets `domain`.
  * *mailbox is owned by the caller. FAULT_PARK as address_normalize, and for what a mailbox name cannot carry:
- * hierarchy separators, the LIST wildcards * and %, and characters that Cyrus refuses. */
+ * hierarchy separators, the LIST wildcards * and %, characters that Cyrus refuses, and the names of mailbox_name_aside. */
 bool mailbox_name_of_user(const char *attribute, const char *value, const char *domain, char **mailbox,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -26,6 +26,9 @@ bool mailbox_name_takes(char c);
 
 /* "jane@example.org" of "user/jane@example.org": the login name. Owned by the caller. */
 char *mailbox_name_login(const char *mailbox);
+
+/* "user/kolabd-moving-UNIQUEID@example.org": a name beside a mailbox, for a while, that no entry can ask for. Owned by the caller. */
+char *mailbox_name_aside(const char *mailbox, const char *unique_id);
 
 /* "user/jane/Calendar@example.org". Owned by the caller. */
 char *mailbox_name_folder(const char *mailbox, const char *folder);

@@ -12,6 +12,7 @@ typedef struct {
     char *dn;
     char *unique_id;
     GPtrArray *steps; /* of Step*, in the order of execution */
+    bool renames;     /* the mailbox gets another name */
 } Plan;
 
 void plan_free(Plan *plan);
@@ -33,6 +34,9 @@ bool plan_make(const Entry *entry, const Account *desired, const Observed *obser
 
 /* The plan for an entry that is gone: its mailbox is deleted. */
 Plan *plan_make_deletion(const char *dn, const char *unique_id, const char *mailbox);
+
+/* A plan of one step: an entry's mailbox gets another name. Owned by the caller. */
+Plan *plan_rename(const Entry *entry, const char *from, const char *to);
 
 /* The entry as the directory will have it after the plan's writes: owned by the caller. Its fingerprint is what the
  * notice of our own write is compared with. */

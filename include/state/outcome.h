@@ -33,7 +33,13 @@ bool change_rouse(State *state, const char *what, const char *now, GError **erro
 /* queue_wake with the lock held. */
 void queue_rouse_locked(State *state);
 
-/* Makes the record's addresses the ones that its entry holds. */
+/* Makes due what waits for the end of an entry's change: for the mailbox that it has on record, before that changes. */
+bool waits_wake(State *state, const char *domain, const char *unique_id, const char *now, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Ends a lease in memory, and wakes who waits for the queue. */
+void queue_end_lease(State *state, const Change *change);
+
+/* Makes the record's addresses the ones that its entry holds, and queues who has a new primary one as alias. */
 bool address_hold(State *state, const Record *record, const char *now, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Drops what an entry reserved and never wrote. */

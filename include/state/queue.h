@@ -14,7 +14,7 @@
 typedef struct {
     char *domain;
     char *unique_id;
-    char *reason;      /* "notice", "sweep", "operator" */
+    char *reason;      /* "notice", "sweep", "operator", "exchange": another entry wants, or took, what it has */
     char *dn;          /* of the last failed try; the worker sets it once it knows: a problem is shown with it */
     char *waits_for;   /* the worker sets it when it fails: a mailbox of another entry, or an ACL identifier; once nobody
                           has that any more the change is due at once */
@@ -57,9 +57,25 @@ bool queue_finish(State *state, const Change *change, const Record *record, GPtr
 
 /* The outcome was a fault: FAULT_RETRY makes the change due after the back-off, FAULT_PARK sets it aside until the entry
  * changes or an operator retries, FAULT_STOP leaves it due. A change that was noticed again meanwhile becomes due at once.
- * The steps that did take effect go to the journal. */
+ * The steps that did take effect go to the journal. A change with `waits_for` that is set aside becomes due as soon as no
+ * other entry has that mailbox. */
 bool queue_fail(State *state, const Change *change, Fault fault, const char *message, GPtrArray *journal,
                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Where an entry's change stands. */
+typedef enum {
+    QUEUE_ABSENT,  /* there is none */
+    QUEUE_PENDING, /* queued or in somebody's hands, and not failed yet */
+    QUEUE_FAILED,  /* set aside, or waiting for another try */
+} QueuePlace;
+bool queue_look(State *state, const char *domain, const char *unique_id, QueuePlace *place,
+                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Ends the lease of a change that cannot go on before the owner of `waits_for` has left that mailbox; no failure. It becomes
+ * due when the owner's change comes to an end, at once when that has happened meanwhile. The steps that did take effect go
+ * to the journal. */
+bool queue_postpone(State *state, const Change *change, const char *owner_domain, const char *owner_id, GPtrArray *journal,
+                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Gives a change back untouched (the daemon stops). */
 void queue_return(State *state, const Change *change);

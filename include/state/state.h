@@ -32,6 +32,7 @@ typedef struct {
     char *modify_timestamp; /* as the directory writes it */
     char *result_attribute; /* value of the result attribute */
     char *mailbox;          /* canonical name */
+    char *renaming_to;      /* name that the mailbox may have already; NULL: none (state_set_mailbox) */
     char *mail_host;
     gint64 quota_kib;       /* that we set on the mailbox; QUOTA_ANY: none */
     char *fingerprint;      /* of the entry as it was brought in order */
@@ -63,13 +64,24 @@ bool state_list_entries(State *state, const char *domain, GHashTable **unique_id
 bool state_list_elsewhere(State *state, const char *domain, GHashTable **unique_ids,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Whose mailbox this is: *unique_id of the record that has it, departed or not; NULL: nobody's. */
+/* Whose mailbox this is: *unique_id of the record that has it, departed or not, or may have renamed its own to it already;
+ * NULL: nobody's. */
 bool state_find_owner(State *state, const char *mailbox, char **domain, char **unique_id,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Notes, before a mailbox is renamed, that it has the name `mailbox` or already `renaming_to`; afterwards, unless the change
+ * comes to its end, the new one with NULL. Both names are the entry's; it no longer counts as in order, and changes that wait
+ * for a name which it gave up become due. The row must exist. */
+bool state_set_mailbox(State *state, const char *domain, const char *unique_id, const char *mailbox, const char *renaming_to,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Adds to `taken` those of `addresses` that another entry has reserved and not yet written. */
 bool state_find_reserved(State *state, const char *domain, const char *unique_id, GPtrArray *addresses,
                          GHashTable *taken, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Aliases of an entry that another one in the domain holds as its primary address: a new array of char*, owned by the caller. */
+bool state_find_lost(State *state, const char *domain, const char *unique_id, GPtrArray **addresses,
+                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Reserves addresses for an entry until its record is written. */
 bool state_reserve(State *state, const char *domain, const char *unique_id, const char *primary, GPtrArray *aliases,

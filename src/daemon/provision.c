@@ -1,11 +1,13 @@
 #include "daemon/provision.h"
 
 #include "apply/apply.h"
+#include "daemon/claim.h"
+#include "daemon/decision.h"
 #include "daemon/depart.h"
 #include "daemon/log.h"
 #include "model/fault.h"
+#include "model/mailbox_name.h"
 #include "plan/print.h"
-#include "policy/decide.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +20,8 @@ typedef struct {
     Change *change;
     DomainSettings *domain;
     GPtrArray *journal;
-    bool deciding; /* we hold decide_lock */
+    bool vacated;   /* a dry run takes the wanted mailbox for gone: its owner leaves it */
+    bool postponed; /* the change waits for another one */
     Record *record; /* what is known; NULL: nothing */
     Entry *entry;   /* NULL: not below the base */
     Account *account;
@@ -48,36 +51,122 @@ static bool read_entry(Job *job, GError **error)
     return state_find_record(job->shared->state, job->change->domain, job->change->unique_id, &job->record, error);
 }
 
-/* The state is asked first: an address leaves it only after the directory has it. */
-static bool addresses_taken(GPtrArray *addresses, GHashTable *taken, gpointer user_data, GError **error)
-{
-    Job *job = user_data;
-
-    if (!job->deciding)
-        g_mutex_lock(&job->shared->decide_lock);
-    job->deciding = true;
-    return state_find_reserved(job->shared->state, job->domain->name, job->change->unique_id, addresses, taken, error)
-        && directory_find_addresses(job->directory, job->domain, job->change->unique_id, addresses, taken, error);
-}
-
-/* New addresses are reserved before another decision is made. */
 static bool decide(Job *job, GError **error)
 {
-    bool decided = policy_decide(job->domain, job->entry, addresses_taken, job, &job->account, error);
-
-    if (job->deciding) {
-        decided = decided
-               && state_reserve(job->shared->state, job->domain->name, job->change->unique_id, job->account->primary,
-                                job->account->aliases, error);
-        g_mutex_unlock(&job->shared->decide_lock);
-        job->deciding = false;
-    }
-    return decided;
+    return decision_make(job->shared, job->directory, job->domain, job->entry, true, &job->account, error);
 }
 
 static const char *recorded_mailbox(const Job *job)
 {
     return job->record != NULL ? job->record->mailbox : NULL;
+}
+
+static void set_wait(Job *job)
+{
+    g_free(job->change->waits_for);
+    job->change->waits_for = g_strdup(job->account->mailbox);
+}
+
+/* No two entries share a mailbox, whatever their addresses say. */
+static bool refuse_claim(Job *job, const Claim *claim, const char *why, GError **error)
+{
+    g_autofree char *owner = claim->dn != NULL ? fault_show(claim->dn, strlen(claim->dn)) : g_strdup("an entry");
+
+    set_wait(job);
+    g_set_error(error, FAULT, FAULT_PARK,
+                "mailbox %s belongs to %s (unique id %s, domain %s), %s; give one of the two another %s", job->account->mailbox,
+                owner, claim->unique_id, claim->domain, why, job->domain->result_attribute);
+    return false;
+}
+
+/* The owner's change may be unknown so far, and its end makes ours due. */
+static bool wait_for_owner(Job *job, const Claim *claim, GError **error)
+{
+    State *state = job->shared->state;
+    QueuePlace place;
+
+    if (!queue_look(state, claim->domain, claim->unique_id, &place, error))
+        return false;
+    if (place == QUEUE_FAILED)
+        return refuse_claim(job, claim, "which should leave it but cannot (its own problem says why)", error);
+    if (place == QUEUE_ABSENT && !queue_add(state, claim->domain, claim->unique_id, "exchange", false, error))
+        return false;
+    set_wait(job);
+    if (!queue_postpone(state, job->change, claim->domain, claim->unique_id, job->journal, error))
+        return false;
+    g_atomic_int_add(&job->shared->progress.done, -1); /* it comes again */
+    log_entry(G_LOG_LEVEL_DEBUG, job->domain->name, job->change->dn, "waits until unique id %s has left mailbox %s",
+              claim->unique_id, job->account->mailbox);
+    job->postponed = true;
+    return true;
+}
+
+/* The state knows both names before the first can be gone. */
+static bool note_rename(Job *job, const char *to, GError **error)
+{
+    g_free(job->record->renaming_to);
+    job->record->renaming_to = g_strdup(to);
+    return state_set_mailbox(job->shared->state, job->domain->name, job->change->unique_id, job->record->mailbox, to, error);
+}
+
+/* Which of its two names a mailbox has whose renaming did not come to a known end. */
+static bool find_renamed(Job *job, GError **error)
+{
+    Record *record = job->record;
+    g_autoptr(Observed) observed = NULL;
+
+    if (record == NULL || record->renaming_to == NULL)
+        return true;
+    if (!mailstore_observe_names(job->mailstore, record->renaming_to, record->mailbox, &observed, error))
+        return false;
+    if (observed->mailbox_exists && observed->previous_exists) {
+        g_set_error(error, FAULT, FAULT_PARK, "mailbox %s was to be renamed to %s: both exist; merge or remove one of them, then "
+                    "retry the entry", record->mailbox, record->renaming_to);
+        return false;
+    }
+    if (observed->mailbox_exists) {
+        g_free(record->mailbox);
+        record->mailbox = g_steal_pointer(&record->renaming_to);
+    }
+    g_clear_pointer(&record->renaming_to, g_free);
+    return state_set_mailbox(job->shared->state, job->domain->name, job->change->unique_id, record->mailbox, NULL, error);
+}
+
+/* Breaks a ring: our mailbox takes a name that nobody wants, and the next in the ring can begin. */
+static bool move_aside(Job *job, GError **error)
+{
+    g_autofree char *aside = mailbox_name_aside(job->record->mailbox, job->change->unique_id);
+    g_autoptr(Plan) plan = plan_rename(job->entry, job->record->mailbox, aside);
+
+    log_entry(G_LOG_LEVEL_INFO, job->domain->name, job->change->dn, "mailboxes exchange their names: %s is %s for a while",
+              job->record->mailbox, aside);
+    return note_rename(job, aside, error)
+        && apply_plan(plan, NULL, job->directory, job->mailstore, job->journal, error)
+        && find_renamed(job, error);
+}
+
+static bool claim_mailbox(Job *job, const DepartJob *depart, GError **error)
+{
+    g_auto(Claim) claim = {.kind = CLAIM_FREE};
+
+    if (job->account->mailbox == NULL)
+        return true;
+    for (;;) {
+        if (!claim_examine(job->shared, job->directory, job->account->mailbox, job->change->unique_id, &claim, error))
+            return false;
+        /* In a dry run nobody moves; it shows what each would do when its turn comes. */
+        job->vacated = job->shared->options->dry_run && (claim.kind == CLAIM_LEAVING || claim.kind == CLAIM_RING);
+        if (job->vacated)
+            return true;
+        if (claim.kind == CLAIM_FREE || claim.departed)
+            return depart_check_owner(depart, job->account, error);
+        if (claim.kind == CLAIM_HELD)
+            return refuse_claim(job, &claim, "which keeps it", error);
+        if (claim.kind == CLAIM_LEAVING)
+            return wait_for_owner(job, &claim, error);
+        if (!move_aside(job, error))
+            return false;
+    }
 }
 
 /* Without a reason to doubt it, what we recorded is what there is. */
@@ -107,8 +196,11 @@ static bool observe(Job *job, GError **error)
         job->observed = observe_record(job);
         return true;
     }
-    return mailstore_observe(job->mailstore, job->account, same ? NULL : recorded, recorded == NULL || job->change->verify,
-                             &job->observed, error);
+    if (!mailstore_observe(job->mailstore, job->account, same ? NULL : recorded, recorded == NULL || job->change->verify,
+                           &job->observed, error))
+        return false;
+    job->observed->mailbox_exists = job->observed->mailbox_exists && !job->vacated;
+    return true;
 }
 
 static bool make_plan(Job *job, GError **error)
@@ -148,7 +240,8 @@ static bool carry_out(Job *job, GError **error)
         provision_print_plan(job->shared, job->plan, job->domain->name);
         return true;
     }
-    if (!apply_plan(job->plan, job->account->login, job->directory, job->mailstore, job->journal, error))
+    if ((job->plan->renames && !note_rename(job, job->account->mailbox, error))
+        || !apply_plan(job->plan, job->account->login, job->directory, job->mailstore, job->journal, error))
         return false;
     g_atomic_int_inc(&job->shared->progress.changed); /* not before: a failed try is made again */
     log_entry(G_LOG_LEVEL_INFO, job->domain->name, job->plan->dn, "in order after %u step%s%s%s", steps,
@@ -211,7 +304,8 @@ static bool remember(Job *job, GError **error)
     g_autofree char *fingerprint = entry_fingerprint(expected, job->domain->digest);
     g_autoptr(Record) record = make_record(job, fingerprint);
 
-    return queue_finish(job->shared->state, job->change, record, job->journal, error);
+    /* What a dry run did not do is not on record: later entries see the store as it is. */
+    return queue_finish(job->shared->state, job->change, job->shared->options->dry_run ? NULL : record, job->journal, error);
 }
 
 static bool is_in_order(const Job *job)
@@ -232,7 +326,7 @@ bool provision_change(Shared *shared, Directory *directory, Mailstore *mailstore
     /* When it is served again, its sweep finds the change again. */
     if (job.domain == NULL)
         return queue_finish(shared->state, change, NULL, journal, error);
-    if (!read_entry(&job, error))
+    if (!read_entry(&job, error) || !find_renamed(&job, error))
         return false;
     depart = (DepartJob){.shared = shared, .directory = directory, .mailstore = mailstore, .domain = job.domain,
                          .change = change, .journal = journal};
@@ -240,9 +334,11 @@ bool provision_change(Shared *shared, Directory *directory, Mailstore *mailstore
         return depart_settle(&depart, job.record, job.entry, error);
     if (is_in_order(&job))
         return queue_finish(shared->state, change, NULL, journal, error);
-    return decide(&job, error)
-        && depart_check_owner(&depart, job.account, error)
-        && observe(&job, error)
+    if (!decide(&job, error) || !claim_mailbox(&job, &depart, error))
+        return false;
+    if (job.postponed)
+        return true;
+    return observe(&job, error)
         && make_plan(&job, error)
         && carry_out(&job, error)
         && remember(&job, error);

@@ -93,6 +93,13 @@ static ImapSession *open_user(Mailstore *mailstore, const char *login, GError **
     return g_steal_pointer(&session);
 }
 
+bool mailstore_observe_names(Mailstore *mailstore, const char *mailbox, const char *previous, Observed **observed, GError **error)
+{
+    const Account account = {.mailbox = (char *)mailbox};
+
+    return mailstore_observe(mailstore, &account, previous, false, observed, error);
+}
+
 bool mailstore_observe(Mailstore *mailstore, const Account *account, const char *previous, bool folders,
                        Observed **observed, GError **error)
 {

@@ -10,6 +10,8 @@ enum { FOLDER_NAME_MAX = 200 };
 
 /* Punctuation that Cyrus 3.6 takes in a user's mailbox as well as in the login of that user. */
 #define USER_PUNCTUATION "!#$'+-.=_~"
+/* Where mailboxes are that exchange their names. */
+#define ASIDE_PREFIX "kolabd-moving-"
 /* Printable ASCII that Cyrus 3.6 refuses in any mailbox name, also as modified UTF-7 ("NO Invalid mailbox name"), and the
  * wildcard that it takes and no client can handle. */
 #define FOLDER_REFUSED "\"%;<>\\^`{|}*"
@@ -102,6 +104,8 @@ bool mailbox_name_of_user(const char *attribute, const char *value, const char *
         if ((guchar)*at < 0x80 && !mailbox_name_takes(*at))
             return refuse(attribute, value,
                           "a mailbox's name has only letters, digits and ! # $ ' + - . = _ ~ before the \"@\"", error);
+    if (g_str_has_prefix(address, ASIDE_PREFIX))
+        return refuse(attribute, value, "names that begin with \"" ASIDE_PREFIX "\" are kept for renaming", error);
     *mailbox = g_strconcat("user/", address, NULL);
     return true;
 }
@@ -109,6 +113,13 @@ bool mailbox_name_of_user(const char *attribute, const char *value, const char *
 char *mailbox_name_login(const char *mailbox)
 {
     return g_strdup(mailbox + strlen("user/"));
+}
+
+char *mailbox_name_aside(const char *mailbox, const char *unique_id)
+{
+    const char *at = strrchr(mailbox, '@');
+
+    return g_strdup_printf("%.*s/" ASIDE_PREFIX "%s%s", (int)strcspn(mailbox, "/"), mailbox, unique_id, at != NULL ? at : "");
 }
 
 char *mailbox_name_folder(const char *mailbox, const char *folder)

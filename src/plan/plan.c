@@ -33,11 +33,27 @@ static Step *add_step(Plan *plan, StepKind kind, const char *mailbox)
     return step;
 }
 
+static void add_rename(Plan *plan, const char *from, const char *to)
+{
+    Step *step = add_step(plan, STEP_RENAME_MAILBOX, to);
+
+    step->before = g_strdup(from);
+    step->after = g_strdup(to);
+    plan->renames = true;
+}
+
+Plan *plan_rename(const Entry *entry, const char *from, const char *to)
+{
+    Plan *plan = plan_new(entry_dn(entry), entry_unique_id(entry));
+
+    add_rename(plan, from, to);
+    return plan;
+}
+
 static bool plan_mailbox(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history,
                          GError **error)
 {
     bool renamed = history->mailbox != NULL && strcmp(history->mailbox, desired->mailbox) != 0;
-    Step *step;
 
     if (renamed && observed->previous_exists && observed->mailbox_exists) {
         g_set_error(error, FAULT, FAULT_PARK,
@@ -47,13 +63,10 @@ static bool plan_mailbox(Plan *plan, const Account *desired, const Observed *obs
     }
     if (observed->mailbox_exists)
         return true;
-    if (renamed && observed->previous_exists) {
-        step = add_step(plan, STEP_RENAME_MAILBOX, desired->mailbox);
-        step->before = g_strdup(history->mailbox);
-    } else {
-        step = add_step(plan, STEP_CREATE_MAILBOX, desired->mailbox);
-    }
-    step->after = g_strdup(desired->mailbox);
+    if (renamed && observed->previous_exists)
+        add_rename(plan, history->mailbox, desired->mailbox);
+    else
+        add_step(plan, STEP_CREATE_MAILBOX, desired->mailbox)->after = g_strdup(desired->mailbox);
     return true;
 }
 

@@ -45,6 +45,27 @@ static bool write_addresses(State *state, const char *sql, const char *domain, c
     return primary == NULL || write_address(state, sql, domain, unique_id, primary, "primary", now, error);
 }
 
+/* Those who have our primary address among their aliases are to look at it, once: when we get it. */
+static bool warn_holders(State *state, const Record *record, const char *now, GError **error)
+{
+    static const char WARN[] =
+        "INSERT INTO change (domain, unique_id, reason, state, due, queued_at, verify)"
+        " SELECT domain, unique_id, 'exchange', 'queued', ?4, ?4, 1 FROM address"
+        " WHERE domain = ?1 AND address = ?3 AND unique_id <> ?2 AND role = 'alias'"
+        "  AND NOT EXISTS (SELECT 1 FROM address WHERE domain = ?1 AND address = ?3 AND unique_id = ?2"
+        "   AND role = 'primary' AND status = 'held')"
+        " ON CONFLICT DO UPDATE SET state = 'queued', due = excluded.due, verify = 1, generation = generation + 1";
+    g_autoptr(Query) query = query_begin(state, WARN, error);
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, record->domain);
+    query_bind_text(query, 2, record->unique_id);
+    query_bind_text(query, 3, record->primary);
+    query_bind_text(query, 4, now);
+    return query_run(state, query, "warn the holders of an address", error);
+}
+
 /* By way of 'reserved', so that an address which stays keeps the time since when it is held. */
 bool address_hold(State *state, const Record *record, const char *now, GError **error)
 {
@@ -52,7 +73,8 @@ bool address_hold(State *state, const Record *record, const char *now, GError **
                                " VALUES (?, ?, ?, ?, 'held', ?)"
                                " ON CONFLICT DO UPDATE SET role = excluded.role, status = 'held'";
 
-    return run_for_entry(state, "UPDATE address SET status = 'reserved' WHERE domain = ? AND unique_id = ?",
+    return warn_holders(state, record, now, error)
+        && run_for_entry(state, "UPDATE address SET status = 'reserved' WHERE domain = ? AND unique_id = ?",
                          record->domain, record->unique_id, "write addresses", error)
         && write_addresses(state, HOLD, record->domain, record->unique_id, record->primary, record->aliases, now, error)
         && address_release(state, record->domain, record->unique_id, error);
@@ -112,6 +134,34 @@ bool state_find_reserved(State *state, const char *domain, const char *unique_id
         if (reserved)
             g_hash_table_add(taken, g_strdup(address));
     }
+    return true;
+}
+
+bool state_find_lost(State *state, const char *domain, const char *unique_id, GPtrArray **addresses, GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(Query) query =
+        query_begin(state,
+                    "SELECT mine.address FROM address mine JOIN address other"
+                    " ON other.domain = mine.domain AND other.address = mine.address AND other.unique_id <> mine.unique_id"
+                    " WHERE mine.domain = ?1 AND mine.unique_id = ?2 AND mine.role = 'alias'"
+                    " AND other.role = 'primary' AND other.status = 'held'",
+                    error);
+    bool row;
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, domain);
+    query_bind_text(query, 2, unique_id);
+    for (;;) {
+        if (!query_step(state, query, "compare addresses", &row, error))
+            return false;
+        if (!row)
+            break;
+        g_ptr_array_add(found, query_text(query, 0));
+    }
+    *addresses = g_steal_pointer(&found);
     return true;
 }
 

@@ -52,7 +52,7 @@ static bool is_leased(State *state, const char *domain, const char *unique_id)
     return g_hash_table_contains(state->leased, key);
 }
 
-static void end_lease(State *state, const Change *change)
+void queue_end_lease(State *state, const Change *change)
 {
     g_autofree char *key = lease_key(change->domain, change->unique_id);
 
@@ -265,7 +265,7 @@ bool change_unblock(State *state, const char *now, GError **error)
 {
     static const char UNBLOCK[] = "UPDATE change SET state = 'queued', due = ?1, waits_for = NULL"
                                   " WHERE waits_for IS NOT NULL"
-                                  " AND NOT EXISTS (SELECT 1 FROM entry WHERE mailbox = waits_for)"
+                                  " AND NOT EXISTS (SELECT 1 FROM entry WHERE mailbox = waits_for OR renaming_to = waits_for)"
                                   " AND NOT EXISTS (SELECT 1 FROM cleanup WHERE identifier = waits_for)";
 
     return run_with_time(state, UNBLOCK, NULL, now, error);
@@ -280,6 +280,8 @@ bool change_rouse(State *state, const char *what, const char *now, GError **erro
 
 static bool write_record(State *state, const Change *change, const Record *record, const char *now, GError **error)
 {
+    if (!waits_wake(state, change->domain, change->unique_id, now, error))
+        return false;
     if (record == NULL)
         return address_release(state, change->domain, change->unique_id, error);
     if (record->departed)
@@ -325,7 +327,7 @@ bool queue_finish(State *state, const Change *change, const Record *record, GPtr
         || !journal_write(state, change, journal, now, error) || !end_change(state, change, now, error)
         || !transaction_commit(&transaction, error))
         return false;
-    end_lease(state, change);
+    queue_end_lease(state, change);
     return true;
 }
 
@@ -364,9 +366,10 @@ bool queue_fail(State *state, const Change *change, Fault fault, const char *mes
 
     if (!transaction_begin(&transaction, state, error)
         || !write_failure(state, change, fault, message, now, error)
+        || !waits_wake(state, change->domain, change->unique_id, now, error)
         || !journal_write(state, change, journal, now, error) || !transaction_commit(&transaction, error))
         return false;
-    end_lease(state, change);
+    queue_end_lease(state, change);
     return true;
 }
 
@@ -374,7 +377,7 @@ void queue_return(State *state, const Change *change)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
 
-    end_lease(state, change);
+    queue_end_lease(state, change);
 }
 
 bool queue_count(State *state, QueueCounts *counts, GError **error)

@@ -30,6 +30,7 @@ void record_free(Record *record)
     g_free(record->modify_timestamp);
     g_free(record->result_attribute);
     g_free(record->mailbox);
+    g_free(record->renaming_to);
     g_free(record->mail_host);
     g_free(record->fingerprint);
     g_free(record->primary);
@@ -79,7 +80,7 @@ static bool read_entry(State *state, const char *domain, const char *unique_id, 
 {
     g_autoptr(Query) query = query_begin(state,
                                          "SELECT kind, dn, modifytimestamp, result_attribute, mailbox, mail_host,"
-                                         " fingerprint, coalesce(quota_kib, ?3), status = 'departed'"
+                                         " fingerprint, coalesce(quota_kib, ?3), status = 'departed', renaming_to"
                                          " FROM entry WHERE domain = ?1 AND unique_id = ?2",
                                          error);
     bool row;
@@ -103,6 +104,7 @@ static bool read_entry(State *state, const char *domain, const char *unique_id, 
     (*record)->fingerprint = query_text(query, 6);
     (*record)->quota_kib = query_int(query, 7);
     (*record)->departed = query_int(query, 8) != 0;
+    (*record)->renaming_to = query_text(query, 9);
     return true;
 }
 
@@ -176,7 +178,9 @@ bool state_list_elsewhere(State *state, const char *domain, GHashTable **unique_
 
 static bool find_owner(State *state, const char *mailbox, char **domain, char **unique_id, char **dn, GError **error)
 {
-    g_autoptr(Query) query = query_begin(state, "SELECT domain, unique_id, dn FROM entry WHERE mailbox = ?", error);
+    g_autoptr(Query) query = query_begin(state,
+                                         "SELECT domain, unique_id, dn FROM entry WHERE mailbox = ?1 OR renaming_to = ?1",
+                                         error);
     bool row;
 
     if (query == NULL)
@@ -248,7 +252,7 @@ bool record_write(State *state, const Record *record, const char *now, GError **
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (domain, unique_id) DO UPDATE SET kind = excluded.kind, dn = excluded.dn,"
         " modifytimestamp = excluded.modifytimestamp, result_attribute = excluded.result_attribute,"
-        " mailbox = excluded.mailbox, mail_host = excluded.mail_host, quota_kib = excluded.quota_kib,"
+        " mailbox = excluded.mailbox, renaming_to = NULL, mail_host = excluded.mail_host, quota_kib = excluded.quota_kib,"
         " fingerprint = excluded.fingerprint, status = excluded.status, folders = excluded.folders,"
         " provisioned_at = coalesce(excluded.provisioned_at, provisioned_at)";
     g_autofree char *folders = folders_to_json(record->folders);

@@ -36,7 +36,8 @@ def state(tmp_path):
 def jane(state):
     path, db = state
     db.execute(
-        "INSERT INTO entry VALUES ('example.org', 'id-jane', 'user', ?, '20261121080527Z', 'jane@example.org',"
+        "INSERT INTO entry (domain, unique_id, kind, dn, modifytimestamp, result_attribute, mailbox, mail_host, quota_kib,"
+        " fingerprint, status, folders, first_seen, provisioned_at) VALUES ('example.org', 'id-jane', 'user', ?, '20261121080527Z', 'jane@example.org',"
         " 'user/jane@example.org', 'imap1.example.org', 1048576, 'f1', 'ok', '[\"Calendar\",\"Entwürfe\"]',"
         " '2026-11-21T08:05:27.123Z', '2026-11-21T08:05:28.456Z')", [JANE])
     for address, role in ("jane@example.org", "primary"), ("jane.doe@example.org", "alias"):

@@ -1,0 +1,115 @@
+#include "state/outcome.h"
+
+/* When a change that waits for another is looked at although nothing woke it. */
+#define PATIENCE_US (60 * (gint64)G_USEC_PER_SEC)
+
+bool waits_wake(State *state, const char *domain, const char *unique_id, const char *now, GError **error)
+{
+    g_autoptr(Query) query = query_begin(state,
+                                         "UPDATE change SET due = ?3, waits_for = NULL WHERE state = 'queued'"
+                                         " AND waits_for IN (SELECT mailbox FROM entry WHERE domain = ?1 AND unique_id = ?2"
+                                         "  UNION ALL SELECT renaming_to FROM entry WHERE domain = ?1 AND unique_id = ?2)"
+                                         " AND (domain, unique_id) <> (?1, ?2)",
+                                         error);
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, domain);
+    query_bind_text(query, 2, unique_id);
+    query_bind_text(query, 3, now);
+    return query_run(state, query, "wake what waits for a mailbox", error);
+}
+
+bool queue_look(State *state, const char *domain, const char *unique_id, QueuePlace *place, GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autoptr(Query) query = query_begin(state,
+                                         "SELECT state = 'parked' OR (attempts > 0 AND due > ?3 AND waits_for IS NULL) FROM change"
+                                         " WHERE domain = ?1 AND unique_id = ?2",
+                                         error);
+    g_autofree char *now = wait_timestamp(0);
+    bool row;
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, domain);
+    query_bind_text(query, 2, unique_id);
+    query_bind_text(query, 3, now);
+    if (!query_step(state, query, "look at a change", &row, error))
+        return false;
+    *place = !row ? QUEUE_ABSENT : query_int(query, 0) != 0 ? QUEUE_FAILED : QUEUE_PENDING;
+    return true;
+}
+
+/* The owner may have come to its end since the worker looked: then nobody would wake us. */
+static bool write_wait(State *state, const Change *change, const char *owner_domain, const char *owner_id, const char *now,
+                       GError **error)
+{
+    static const char WAIT[] =
+        "UPDATE change SET state = 'queued', waits_for = ?3, dn = coalesce(?4, dn), last_try = ?5,"
+        " due = iif(generation = ?6 AND EXISTS (SELECT 1 FROM entry WHERE ?3 IN (mailbox, renaming_to) AND domain = ?8 AND unique_id = ?9)"
+        "  AND EXISTS (SELECT 1 FROM change WHERE domain = ?8 AND unique_id = ?9 AND state = 'queued'), ?7, ?5)"
+        " WHERE domain = ?1 AND unique_id = ?2";
+    g_autofree char *later = wait_timestamp(PATIENCE_US);
+    g_autoptr(Query) query = query_begin(state, WAIT, error);
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, change->domain);
+    query_bind_text(query, 2, change->unique_id);
+    query_bind_text(query, 3, change->waits_for);
+    query_bind_text(query, 4, change->dn);
+    query_bind_text(query, 5, now);
+    query_bind_int(query, 6, change->generation);
+    query_bind_text(query, 7, later);
+    query_bind_text(query, 8, owner_domain);
+    query_bind_text(query, 9, owner_id);
+    return query_run(state, query, "postpone a change", error);
+}
+
+bool queue_postpone(State *state, const Change *change, const char *owner_domain, const char *owner_id, GPtrArray *journal,
+                    GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autofree char *now = wait_timestamp(0);
+    g_auto(Transaction) transaction = {0};
+
+    if (!transaction_begin(&transaction, state, error)
+        || !write_wait(state, change, owner_domain, owner_id, now, error)
+        || !journal_write(state, change, journal, now, error) || !transaction_commit(&transaction, error))
+        return false;
+    queue_end_lease(state, change);
+    return true;
+}
+
+static bool write_mailbox(State *state, const char *domain, const char *unique_id, const char *mailbox, const char *renaming_to,
+                          GError **error)
+{
+    g_autoptr(Query) query = query_begin(state,
+                                         "UPDATE entry SET mailbox = ?3, renaming_to = ?4, fingerprint = NULL"
+                                         " WHERE domain = ?1 AND unique_id = ?2",
+                                         error);
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, domain);
+    query_bind_text(query, 2, unique_id);
+    query_bind_text(query, 3, mailbox);
+    query_bind_text(query, 4, renaming_to);
+    return query_run(state, query, "note where a mailbox is", error);
+}
+
+bool state_set_mailbox(State *state, const char *domain, const char *unique_id, const char *mailbox, const char *renaming_to,
+                       GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autofree char *now = wait_timestamp(0);
+    g_auto(Transaction) transaction = {0};
+
+    if (!transaction_begin(&transaction, state, error)
+        || !write_mailbox(state, domain, unique_id, mailbox, renaming_to, error) || !change_unblock(state, now, error)
+        || !transaction_commit(&transaction, error))
+        return false;
+    queue_rouse_locked(state);
+    return true;
+}

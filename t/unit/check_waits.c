@@ -1,0 +1,246 @@
+#include "state/queue.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DOMAIN "example.org"
+#define JANE "user/jane@example.org"
+#define JOHN "user/john@example.org"
+
+static State *state;
+
+static void setup(void)
+{
+    state = state_open("/nonexistent/state.db", STATE_SCRATCH, NULL);
+    ck_assert_ptr_nonnull(state);
+}
+
+static void teardown(void)
+{
+    g_clear_pointer(&state, state_close);
+}
+
+static void add(const char *unique_id)
+{
+    ck_assert(queue_add(state, DOMAIN, unique_id, "notice", false, NULL));
+}
+
+/* NULL: nothing is due. */
+static Change *lease(void)
+{
+    Change *change;
+
+    ck_assert(queue_lease(state, &change, NULL));
+    return change;
+}
+
+static void assert_next(const char *unique_id)
+{
+    g_autoptr(Change) change = lease();
+
+    ck_assert_ptr_nonnull(change);
+    ck_assert_str_eq(change->unique_id, unique_id);
+    queue_return(state, change);
+}
+
+static void assert_nothing_due(void)
+{
+    g_autoptr(Change) change = lease();
+
+    ck_assert_ptr_null(change);
+}
+
+static Record *make_record(const char *unique_id, const char *mailbox, const char *primary, const char *alias)
+{
+    Record *record = record_new(DOMAIN, unique_id);
+
+    record->mailbox = g_strdup(mailbox);
+    record->primary = g_strdup(primary);
+    if (alias != NULL)
+        g_ptr_array_add(record->aliases, g_strdup(alias));
+    return record;
+}
+
+static void finish(const Change *change, const char *mailbox)
+{
+    g_autoptr(Record) record = make_record(change->unique_id, mailbox, NULL, NULL);
+
+    ck_assert(queue_finish(state, change, mailbox != NULL ? record : NULL, NULL, NULL));
+}
+
+static void provision(const char *unique_id, const char *mailbox)
+{
+    g_autoptr(Change) change = NULL;
+
+    add(unique_id);
+    change = lease();
+    finish(change, mailbox);
+}
+
+/* John's entry, leased, wants Jane's mailbox. */
+static Change *want(void)
+{
+    Change *change;
+
+    add("john");
+    change = lease();
+    ck_assert_str_eq(change->unique_id, "john");
+    change->waits_for = g_strdup(JANE);
+    return change;
+}
+
+static void postpone(const Change *change)
+{
+    ck_assert(queue_postpone(state, change, DOMAIN, "jane", NULL, NULL));
+}
+
+START_TEST(a_postponed_change_is_due_when_the_owner_comes_to_an_end)
+{
+    static const char *const mailboxes[] = {"user/other@example.org", JANE, NULL}; /* moved, stayed, was in order */
+    g_autoptr(Change) john = NULL, jane = NULL;
+    QueuePlace place;
+
+    provision("jane", JANE);
+    john = want();
+    add("jane");
+    postpone(john);
+    jane = lease();
+    ck_assert_str_eq(jane->unique_id, "jane");
+    assert_nothing_due();
+    ck_assert(queue_look(state, DOMAIN, "john", &place, NULL));
+    ck_assert_int_eq(place, QUEUE_PENDING);
+    finish(jane, mailboxes[_i]);
+    assert_next("john");
+}
+END_TEST
+
+START_TEST(a_postponed_change_is_due_when_the_owner_fails)
+{
+    g_autoptr(Change) john = NULL, jane = NULL;
+    QueuePlace place;
+
+    provision("jane", JANE);
+    john = want();
+    add("jane");
+    postpone(john);
+    jane = lease();
+    ck_assert(queue_fail(state, jane, _i == 0 ? FAULT_PARK : FAULT_RETRY, "it did not work", NULL, NULL));
+    assert_next("john");
+    ck_assert(queue_look(state, DOMAIN, "jane", &place, NULL));
+    ck_assert_int_eq(place, QUEUE_FAILED);
+}
+END_TEST
+
+START_TEST(a_change_is_not_postponed_when_the_owner_is_gone_or_has_nothing_to_do)
+{
+    g_autoptr(Change) john = NULL, jane = NULL;
+
+    provision("jane", _i == 0 ? JANE : JOHN);
+    john = want();
+    if (_i == 1)
+        add("jane");
+    jane = lease();
+    postpone(john);
+    assert_next("john");
+}
+END_TEST
+
+START_TEST(a_change_that_was_set_aside_is_due_when_the_mailbox_is_free_and_not_before)
+{
+    g_autoptr(Change) john = NULL;
+
+    provision("jane", JANE);
+    john = want();
+    ck_assert(queue_fail(state, john, FAULT_PARK, "it belongs to jane", NULL, NULL));
+    provision("jane", JANE);
+    assert_nothing_due();
+    provision("jane", "user/other@example.org");
+    assert_next("john");
+}
+END_TEST
+
+START_TEST(a_change_is_not_set_aside_for_a_mailbox_that_became_free_meanwhile)
+{
+    g_autoptr(Change) john = want();
+
+    ck_assert(queue_fail(state, john, FAULT_PARK, "it belongs to jane", NULL, NULL));
+    assert_next("john");
+}
+END_TEST
+
+START_TEST(a_mailbox_under_way_has_one_owner_under_either_name_and_then_frees_the_old_one)
+{
+    g_autofree char *domain = NULL, *first = NULL, *second = NULL, *nobody = NULL;
+    g_autofree char *other = NULL, *another = NULL;
+    g_autofree char *fingerprint = NULL;
+    g_autoptr(Change) john = NULL;
+
+    provision("jane", JANE);
+    john = want();
+    ck_assert(queue_fail(state, john, FAULT_PARK, "it belongs to jane", NULL, NULL));
+    ck_assert(state_set_mailbox(state, DOMAIN, "jane", JANE, "user/x@example.org", NULL));
+    ck_assert(state_find_owner(state, JANE, &domain, &first, NULL));
+    ck_assert(state_find_owner(state, "user/x@example.org", &other, &second, NULL));
+    ck_assert_str_eq(first, "jane");
+    ck_assert_str_eq(second, "jane");
+    assert_nothing_due();
+    ck_assert(state_set_mailbox(state, DOMAIN, "jane", "user/x@example.org", NULL, NULL));
+    ck_assert(state_find_owner(state, JANE, &another, &nobody, NULL));
+    ck_assert_ptr_null(nobody);
+    assert_next("john");
+    ck_assert(state_find_fingerprint(state, DOMAIN, "jane", &fingerprint, NULL));
+    ck_assert_ptr_null(fingerprint);
+}
+END_TEST
+
+static void hold(const char *unique_id, const char *primary, const char *alias)
+{
+    g_autoptr(Record) record = make_record(unique_id, NULL, primary, alias);
+    g_autoptr(Change) change = NULL;
+
+    add(unique_id);
+    change = lease();
+    ck_assert(queue_finish(state, change, record, NULL, NULL));
+}
+
+START_TEST(who_has_a_new_primary_address_as_alias_is_queued_once)
+{
+    g_autoptr(GPtrArray) lost = NULL;
+    g_autoptr(Change) john = NULL;
+
+    hold("john", "john@example.org", "jane@example.org");
+    hold("jane", "jane@example.org", NULL);
+    john = lease();
+    ck_assert_str_eq(john->unique_id, "john");
+    ck_assert_str_eq(john->reason, "exchange");
+    ck_assert(state_find_lost(state, DOMAIN, "john", &lost, NULL));
+    ck_assert_uint_eq(lost->len, 1);
+    ck_assert_str_eq(g_ptr_array_index(lost, 0), "jane@example.org");
+    finish(john, NULL);
+    hold("jane", "jane@example.org", NULL);
+    assert_nothing_due();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("waits");
+    TCase *cases = tcase_create("waits");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_loop_test(cases, a_postponed_change_is_due_when_the_owner_comes_to_an_end, 0, 3);
+    tcase_add_loop_test(cases, a_postponed_change_is_due_when_the_owner_fails, 0, 2);
+    tcase_add_loop_test(cases, a_change_is_not_postponed_when_the_owner_is_gone_or_has_nothing_to_do, 0, 2);
+    tcase_add_test(cases, a_change_that_was_set_aside_is_due_when_the_mailbox_is_free_and_not_before);
+    tcase_add_test(cases, a_change_is_not_set_aside_for_a_mailbox_that_became_free_meanwhile);
+    tcase_add_test(cases, a_mailbox_under_way_has_one_owner_under_either_name_and_then_frees_the_old_one);
+    tcase_add_test(cases, who_has_a_new_primary_address_as_alias_is_queued_once);
+    suite_add_tcase(suite, cases);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
