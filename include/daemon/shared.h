@@ -26,6 +26,13 @@ typedef enum {
     OUTAGE_SWEEP,     /* connected, but a complete read of the domains fails */
 } Outage;
 
+/* Stages at the end of a one-shot run: after each there may be changes again. */
+typedef enum {
+    SETTLED_NOTHING,
+    SETTLED_DELETIONS, /* decided which mailboxes of departed entries may be deleted */
+    SETTLED_ALL,       /* cleaned up their access rights */
+} Settled;
+
 typedef struct {
     const Config *config;
     const RunOptions *options;
@@ -35,6 +42,8 @@ typedef struct {
     GMainLoop *loop;
     Progress progress;
     GMutex decide_lock;   /* policy decisions that need new addresses are made one at a time */
+    GMutex settle_lock;   /* for settled: a worker that finds nothing to do goes on to the next stage */
+    Settled settled;      /* how far a one-shot run is once the queue is drained */
     GMutex output_lock;   /* plans are printed whole */
     gint sweeping;        /* atomic: a sweep may still add changes */
     gint incomplete;      /* atomic: a domain of a one-shot run could not be read */
@@ -55,3 +64,6 @@ void shared_fail(Shared *shared, GError *fatal);
 void shared_outage(Shared *shared, Outage outage, guint attempt, GError *fault);
 /* It is over, or was none: logs the end of an outage once. */
 void shared_recovered(Shared *shared, Outage outage);
+
+/* Nothing waits, nobody works, and no sweep can add anything: for the end of a one-shot run. */
+bool shared_is_drained(Shared *shared);

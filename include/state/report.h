@@ -18,3 +18,7 @@ bool report_problems(State *state, bool json, GString *out, guint *count, GError
  * *count says how many there are; as JSON they are an array, empty when there is none. */
 bool report_show(State *state, const char *what, bool json, GString *out, guint *count,
                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Entries that left: those that are not settled, and those whose mailbox was deleted within the last week; *count says how
+ * many. */
+bool report_departures(State *state, bool json, GString *out, guint *count, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,4 +1,4 @@
-/* kolabctl - shows operators what kolabd's state file knows. */
+/* kolabctl - shows operators what kolabd's state file knows, and takes their approval of deletions. */
 #include "daemon/config.h"
 #include "state/report.h"
 #include "state/state.h"
@@ -16,6 +16,7 @@ typedef struct {
     char *config_file;
     char *state_file;
     gboolean json;
+    gboolean all;
     gboolean version;
     char **words; /* the command and its argument, as typed */
 } Options;
@@ -32,7 +33,9 @@ static const char SUMMARY[] =
     "Commands:\n"
     "  status            whether kolabd runs, how much is in order, queued, parked; the domains\n"
     "  problems          entries that failed and domains that could not be read; exit status 3 when there are any\n"
-    "  show WHAT         everything about an entry: WHAT is its unique id, DN, an address, or its mailbox";
+    "  show WHAT         everything about an entry: WHAT is its unique id, DN, an address, or its mailbox\n"
+    "  departures        entries that left: why, and what becomes of their mailboxes\n"
+    "  approve WHAT      let held deletions go on: WHAT is a domain, or an entry as above; --all for all domains";
 
 /* File names and words are taken as bytes: an operator's locale is not the directory's. */
 static bool parse_options(int argc, char **argv, Options *options, GError **error)
@@ -42,6 +45,7 @@ static bool parse_options(int argc, char **argv, Options *options, GError **erro
          "configuration, which names the state file (" DEFAULT_CONFIG_FILE ")", "FILE"},
         {"state", 0, 0, G_OPTION_ARG_FILENAME, &options->state_file, "state file, without a configuration", "FILE"},
         {"json", 0, 0, G_OPTION_ARG_NONE, &options->json, "one line of JSON instead of text", NULL},
+        {"all", 0, 0, G_OPTION_ARG_NONE, &options->all, "with approve: in all domains", NULL},
         {"version", 0, 0, G_OPTION_ARG_NONE, &options->version, "print the version and exit", NULL},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->words, NULL, "COMMAND [WHAT]"},
         {0},
@@ -84,16 +88,46 @@ static int run_show(State *state, const Options *options, GString *out, GError *
     return count > 0 ? EXIT_SUCCESS : fail("the state knows no entry with that unique id, DN, address or mailbox");
 }
 
+static int run_departures(State *state, const Options *options, GString *out, GError **error)
+{
+    guint count;
+
+    if (!report_departures(state, options->json, out, &count, error))
+        return EXIT_FAILURE;
+    if (count == 0 && !options->json)
+        g_string_append(out, "no departures\n");
+    return EXIT_SUCCESS;
+}
+
+static int run_approve(State *state, const Options *options, GString *out, GError **error)
+{
+    guint count;
+
+    if (!departure_approve(state, options->all ? NULL : options->words[1], &count, error))
+        return EXIT_FAILURE;
+    if (count == 0)
+        return fail("no deletion of that waits for an approval (kolabctl departures lists them)");
+    if (options->json)
+        g_string_append_printf(out, "{\"approved\":%u}\n", count);
+    else
+        g_string_append_printf(out, "%u approved; kolabd carries that out in a few seconds, or with the next --sync\n", count);
+    return EXIT_SUCCESS;
+}
+
 typedef struct {
     const char *name;
     guint words; /* with the command itself */
+    bool all;    /* with --all: one word less */
+    StateMode mode;
     int (*run)(State *state, const Options *options, GString *out, GError **error);
 } Command;
 
 static const Command COMMANDS[] = {
-    {"status", 1, run_status},
-    {"problems", 1, run_problems},
-    {"show", 2, run_show},
+    {"status", 1, false, STATE_READ, run_status},
+    {"problems", 1, false, STATE_READ, run_problems},
+    {"show", 2, false, STATE_READ, run_show},
+    {"departures", 1, false, STATE_READ, run_departures},
+    {"approve", 2, true, STATE_APPROVE, run_approve},
 };
 
 /* NULL: no such command, or another number of words. */
@@ -102,8 +136,11 @@ static const Command *find_command(const Options *options)
     guint words = options->words == NULL ? 0 : g_strv_length(options->words);
 
     for (guint i = 0; i < G_N_ELEMENTS(COMMANDS); i++) {
-        if (words == COMMANDS[i].words && strcmp(options->words[0], COMMANDS[i].name) == 0)
-            return &COMMANDS[i];
+        const Command *command = &COMMANDS[i];
+
+        if ((options->all ? command->all && words + 1 == command->words : words == command->words)
+            && strcmp(options->words[0], command->name) == 0)
+            return command;
     }
     return NULL;
 }
@@ -129,7 +166,7 @@ static int run_command(const Command *command, const Options *options)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *path = find_state_file(options, &error);
-    g_autoptr(State) state = path == NULL ? NULL : state_open(path, STATE_READ, &error);
+    g_autoptr(State) state = path == NULL ? NULL : state_open(path, command->mode, &error);
     g_autoptr(GString) out = g_string_new(NULL);
     int status = state == NULL ? EXIT_FAILURE : command->run(state, options, out, &error);
 
@@ -154,5 +191,6 @@ int main(int argc, char **argv)
     }
     command = find_command(&options);
     return command != NULL ? run_command(command, &options)
-                           : fail("say one of: status, problems, show WHAT (kolabctl --help tells more)");
+                           : fail("say one of: status, problems, show WHAT, departures, approve WHAT, approve --all "
+                                  "(kolabctl --help tells more)");
 }

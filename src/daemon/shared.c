@@ -2,6 +2,7 @@
 
 #include "daemon/log.h"
 #include "model/fault.h"
+#include "state/queue.h"
 
 /* A one-shot run does not wait for a server for ever; the next run of the timer will. */
 enum { ONE_SHOT_ATTEMPTS = 3 };
@@ -15,6 +16,7 @@ void shared_init(Shared *shared, const Config *config, const RunOptions *options
     shared->loop = g_main_loop_new(NULL, FALSE);
     progress_init(&shared->progress, options->sync && !options->dry_run);
     g_mutex_init(&shared->decide_lock);
+    g_mutex_init(&shared->settle_lock);
     g_mutex_init(&shared->output_lock);
     g_mutex_init(&shared->fatal_lock);
 }
@@ -24,6 +26,7 @@ void shared_clear(Shared *shared)
     g_main_loop_unref(shared->loop);
     g_clear_pointer(&shared->domains, domains_free);
     g_mutex_clear(&shared->decide_lock);
+    g_mutex_clear(&shared->settle_lock);
     g_mutex_clear(&shared->output_lock);
     g_mutex_clear(&shared->fatal_lock);
     g_clear_error(&shared->fatal);
@@ -72,4 +75,17 @@ void shared_recovered(Shared *shared, Outage outage)
 
     if ((g_atomic_int_and(&shared->outages, ~bit) & bit) != 0)
         log_entry(G_LOG_LEVEL_INFO, NULL, NULL, "%s", ends[outage]);
+}
+
+bool shared_is_drained(Shared *shared)
+{
+    bool sweeping = g_atomic_int_get(&shared->sweeping) != 0;
+    g_autoptr(GError) fault = NULL;
+    QueueCounts counts;
+
+    if (!queue_count(shared->state, &counts, &fault)) {
+        shared_fail(shared, g_steal_pointer(&fault));
+        return true;
+    }
+    return !sweeping && counts.due == 0 && counts.leased == 0;
 }

@@ -1,6 +1,7 @@
 #include "daemon/supervisor.h"
 
 #include "daemon/log.h"
+#include "daemon/reaper.h"
 #include "daemon/sweeper.h"
 #include "daemon/watcher.h"
 #include "daemon/worker.h"
@@ -71,6 +72,8 @@ static void start_threads(Supervisor *supervisor)
     if (!sync)
         start_thread(supervisor, "watch", watcher_run, supervisor->watcher);
     start_thread(supervisor, "sweep", sync ? sweeper_run_once : sweeper_run, supervisor->sweeper);
+    if (!sync)
+        start_thread(supervisor, "reaper", reaper_run, shared);
     for (guint i = 0; i < shared->config->workers; i++)
         start_thread(supervisor, "worker", worker_run, shared);
 }
@@ -156,6 +159,23 @@ static void note_start(Shared *shared)
         shared_fail(shared, g_steal_pointer(&fault));
 }
 
+/* Departures that an operator must look at, and changes that wait for them. */
+static guint count_unsettled(Shared *shared)
+{
+    g_autoptr(GError) fault = NULL;
+    DepartureSummary summary;
+
+    if (!departure_summarize(shared->state, &summary, &fault)) {
+        log_entry(G_LOG_LEVEL_CRITICAL, NULL, NULL, "%s", fault->message);
+        return 1;
+    }
+    if (summary.held + summary.failed + summary.blocked > 0)
+        log_entry(G_LOG_LEVEL_MESSAGE, NULL, NULL,
+                  "departed entries: %u held, %u failed; %u entries wait for what one of them had (kolabctl problems)",
+                  summary.held, summary.failed, summary.blocked);
+    return summary.held + summary.failed + summary.blocked;
+}
+
 /* What the run came to, said once and as an exit status. */
 static int report(Shared *shared, bool interrupted)
 {
@@ -163,6 +183,7 @@ static int report(Shared *shared, bool interrupted)
     gint done = g_atomic_int_get(&shared->progress.done), failed = g_atomic_int_get(&shared->progress.failed);
     gint changed = g_atomic_int_get(&shared->progress.changed);
     bool configuration;
+    guint unsettled;
 
     if (shared->fatal != NULL) {
         configuration = fault_of(shared->fatal) == FAULT_STOP && !options->sync;
@@ -174,9 +195,10 @@ static int report(Shared *shared, bool interrupted)
     if (!options->dry_run || !options->json)
         log_entry(G_LOG_LEVEL_MESSAGE, NULL, NULL, "%d entries looked at, %d %s, %d failed", done, changed,
                   options->dry_run ? "to change" : "changed", failed);
+    unsettled = count_unsettled(shared);
     if (interrupted || g_atomic_int_get(&shared->incomplete) > 0)
         return EXIT_ERROR;
-    if (failed > 0)
+    if (failed > 0 || unsettled > 0)
         return EXIT_SOME_FAILED;
     return options->dry_run && changed > 0 ? EXIT_TO_DO : EXIT_IN_ORDER;
 }

@@ -97,11 +97,11 @@ typedef struct {
     guint queued;
 } Sweep;
 
-static bool queue_entry(Sweep *sweep, const char *unique_id, GError **error)
+static bool queue_entry(Sweep *sweep, const char *unique_id, const char *reason, GError **error)
 {
     sweep->queued++;
     g_atomic_int_inc(&sweep->shared->progress.found);
-    return queue_add(sweep->shared->state, sweep->domain->name, unique_id, "sweep", sweep->shared->options->resync, error);
+    return queue_add(sweep->shared->state, sweep->domain->name, unique_id, reason, sweep->shared->options->resync, error);
 }
 
 /* Queues an entry that is not as it was when it was last brought in order. */
@@ -120,17 +120,31 @@ static bool compare_entry(const Entry *entry, gpointer user_data, GError **error
         return false;
     if (g_strcmp0(present, recorded) == 0 && !sweep->shared->options->resync)
         return true;
-    return queue_entry(sweep, entry_unique_id(entry), error);
+    return queue_entry(sweep, entry_unique_id(entry), "sweep", error);
 }
 
-/* Queues what the state knows and the read did not show; a worker looks at each before it counts as departed. */
-static bool queue_missing(Sweep *sweep, GError **error)
+static bool queue_unseen(Sweep *sweep, GHashTable *unique_ids, const char *reason, GError **error)
 {
-    g_autoptr(GHashTable) known = NULL;
     GHashTableIter iter;
     gpointer unique_id;
 
-    if (!state_list_entries(sweep->shared->state, sweep->domain->name, &known, error))
+    g_hash_table_iter_init(&iter, unique_ids);
+    while (g_hash_table_iter_next(&iter, &unique_id, NULL))
+        if (!g_hash_table_contains(sweep->seen, unique_id) && !queue_entry(sweep, unique_id, reason, error))
+            return false;
+    return true;
+}
+
+/* Queues what the state knows and the read did not show; a worker looks at each before it counts as departed. The reaper
+ * takes no decision while any "missing" one has not been looked at: how many they are decides. Those that were somewhere
+ * else may be gone by now. */
+static bool queue_missing(Sweep *sweep, GError **error)
+{
+    g_autoptr(GHashTable) known = NULL;
+    g_autoptr(GHashTable) elsewhere = NULL;
+
+    if (!state_list_entries(sweep->shared->state, sweep->domain->name, &known, error)
+        || !state_list_elsewhere(sweep->shared->state, sweep->domain->name, &elsewhere, error))
         return false;
     if (g_hash_table_size(sweep->seen) == 0 && g_hash_table_size(known) > 0) {
         g_set_error(error, FAULT, FAULT_RETRY,
@@ -139,11 +153,7 @@ static bool queue_missing(Sweep *sweep, GError **error)
                     sweep->domain->base_dn, g_hash_table_size(known));
         return false;
     }
-    g_hash_table_iter_init(&iter, known);
-    while (g_hash_table_iter_next(&iter, &unique_id, NULL))
-        if (!g_hash_table_contains(sweep->seen, unique_id) && !queue_entry(sweep, unique_id, error))
-            return false;
-    return true;
+    return queue_unseen(sweep, known, "missing", error) && queue_unseen(sweep, elsewhere, "sweep", error);
 }
 
 static bool read_and_compare(Sweeper *sweeper, Sweep *sweep, GError **error)

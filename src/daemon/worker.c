@@ -2,6 +2,7 @@
 
 #include "daemon/log.h"
 #include "daemon/provision.h"
+#include "daemon/reaper.h"
 #include "model/fault.h"
 #include "state/queue.h"
 
@@ -52,7 +53,9 @@ static void set_aside(Worker *worker, const Change *change, GPtrArray *journal, 
         shared_outage(shared, OUTAGE_MAILSTORE, ++worker->outage_attempts, fault);
         return;
     }
-    g_atomic_int_inc(&shared->progress.failed);
+    /* Who waits for another entry may be served before the run ends. */
+    if (change->waits_for == NULL)
+        g_atomic_int_inc(&shared->progress.failed);
     log_entry(G_LOG_LEVEL_WARNING, change->domain, change->dn != NULL ? change->dn : change->unique_id, "%s (%s)", fault->message,
               fault_of(fault) == FAULT_PARK ? "set aside until the entry changes or an operator retries it"
                                             : "will be tried again");
@@ -69,7 +72,8 @@ static GError *try_change(Worker *worker, Change *change, GPtrArray *journal)
     for (guint attempt = 1;; attempt++) {
         if (provision_change(worker->shared, worker->directory, worker->mailstore, change, journal, &fault))
             return NULL;
-        if (fault_of(fault) != FAULT_RETRY || !worker->shared->options->sync || attempt == ONE_SHOT_ENTRY_ATTEMPTS)
+        if (fault_of(fault) != FAULT_RETRY || !worker->shared->options->sync || attempt == ONE_SHOT_ENTRY_ATTEMPTS
+            || change->waits_for != NULL)
             return fault;
         if (wait_for(worker->shared->stop, -1, 0, g_get_monotonic_time() + wait_backoff_us(attempt), true) == WAIT_STOPPED)
             return fault;
@@ -90,20 +94,6 @@ static void handle_change(Worker *worker, Change *change)
     if (fault != NULL)
         set_aside(worker, change, journal, fault);
     g_atomic_int_inc(&worker->shared->progress.done);
-}
-
-/* Nothing waits, nobody works, and no sweep can add anything. */
-static bool is_drained(Shared *shared)
-{
-    bool sweeping = g_atomic_int_get(&shared->sweeping) != 0;
-    g_autoptr(GError) fault = NULL;
-    QueueCounts counts;
-
-    if (!queue_count(shared->state, &counts, &fault)) {
-        shared_fail(shared, g_steal_pointer(&fault));
-        return true;
-    }
-    return !sweeping && counts.due == 0 && counts.leased == 0;
 }
 
 /* One turn; false when the thread should end. */
@@ -129,9 +119,11 @@ static bool work(Worker *worker)
         handle_change(worker, change);
         return true;
     }
-    if (shared->options->sync && is_drained(shared)) {
+    if (shared->options->sync && shared_is_drained(shared)) {
+        bool more = reaper_settle(shared);
+
         queue_wake(shared->state);
-        return false;
+        return more;
     }
     queue_wait(shared->state, shared->stop, seen, g_get_monotonic_time() + IDLE_US);
     return true;

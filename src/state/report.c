@@ -38,6 +38,10 @@ static bool append_status_json(State *state, GString *out, GError **error)
         "  'entries', (SELECT count(*) FROM entry WHERE status = 'ok'),"
         "  'mailboxes', (SELECT count(*) FROM entry WHERE status = 'ok' AND mailbox IS NOT NULL),"
         "  'departed', (SELECT count(*) FROM entry WHERE status = 'departed'),"
+        "  'departures', (SELECT json_object('waiting', count(*) FILTER (WHERE status IN ('waiting', 'approved')),"
+        "    'held', count(*) FILTER (WHERE status = 'held'), 'kept', count(*) FILTER (WHERE status = 'kept'),"
+        "    'failed', count(*) FILTER (WHERE status = 'failed')) FROM departure),"
+        "  'access_rights_to_clean_up', (SELECT count(*) FROM cleanup),"
         "  'changes', (SELECT json_object('due', count(*) FILTER (WHERE state = 'queued' AND due <= now.time),"
         "    'retry', count(*) FILTER (WHERE state = 'queued' AND due > now.time),"
         "    'parked', count(*) FILTER (WHERE state = 'parked'),"
@@ -75,8 +79,9 @@ bool report_status(State *state, bool json, GString *out, GError **error)
 static bool append_problems_text(State *state, GString *out, GError **error)
 {
     static const char PROBLEMS[] =
-        "SELECT iif(what = 'domain', domain, NULL) AS domain, dn AS entry, unique_id AS \"unique id\", address, mailbox,"
-        " since, CASE WHEN what = 'domain' THEN 'not in order' WHEN next_try IS NULL THEN"
+        "SELECT iif(what IN ('domain', 'held'), domain, NULL) AS domain, dn AS entry, unique_id AS \"unique id\", address, mailbox,"
+        " since, CASE WHEN what = 'domain' THEN 'not in order' WHEN what = 'held' THEN 'held for approval'"
+        "  WHEN what = 'departure' THEN 'not deleted' WHEN next_try IS NULL THEN"
         "  'parked: waits until the entry changes' ELSE 'next try ' || next_try END AS state,"
         " attempts, message FROM problems";
     g_autoptr(Query) query = query_begin(state, PROBLEMS, error);

@@ -29,7 +29,9 @@ static char *fold(const char *what)
 static bool find_matches(State *state, const char *what, GPtrArray *matches, GError **error)
 {
     static const char FIND[] =
-        "SELECT domain, unique_id FROM entry WHERE unique_id = ?2 OR dn = ?1 COLLATE NOCASE"
+        "SELECT domain, unique_id FROM departure WHERE unique_id = ?2 OR dn = ?1 COLLATE NOCASE"
+        "  OR mailbox IN (?1, ?2, 'user/' || ?2) UNION"
+        " SELECT domain, unique_id FROM entry WHERE unique_id = ?2 OR dn = ?1 COLLATE NOCASE"
         "  OR mailbox IN (?1, ?2, 'user/' || ?2)"
         " UNION SELECT domain, unique_id FROM address WHERE address = ?2"
         " UNION SELECT domain, unique_id FROM change WHERE unique_id = ?2 OR dn = ?1 COLLATE NOCASE";
@@ -72,7 +74,13 @@ static bool append_fields(State *state, const Match *match, GString *out, GError
     static const char FIELDS[] =
         "SELECT coalesce(e.dn, c.dn) AS \"entry\", k.unique_id AS \"unique id\", k.domain AS \"domain\", e.kind AS \"kind\","
         " CASE WHEN c.state = 'parked' THEN 'failed' WHEN c.attempts > 0 THEN 'failing' WHEN e.status = 'ok' THEN 'in order'"
-        "  WHEN e.status = 'departed' THEN 'departed: its mailbox is kept' ELSE 'new' END AS \"status\","
+        "  WHEN e.status = 'departed' OR (e.unique_id IS NULL AND c.unique_id IS NULL) THEN 'departed' ELSE 'new' END AS \"status\","
+        " (SELECT CASE d.reason WHEN 'gone' THEN 'gone from the directory' WHEN 'moved' THEN 'moved out of the base'"
+        "   ELSE 'not served any more' END || ' since ' || d.since || '; ' || CASE d.status WHEN 'waiting' THEN"
+        "   'mailbox is deleted at ' || d.due WHEN 'held' THEN 'deletion is held for approval' WHEN 'approved' THEN"
+        "   'deletion is approved' WHEN 'kept' THEN 'mailbox is kept' WHEN 'failed' THEN 'deletion failed: ' || d.message"
+        "   ELSE 'mailbox was deleted at ' || d.decided_at END FROM departure d"
+        "  WHERE d.domain = k.domain AND d.unique_id = k.unique_id) AS \"departure\","
         " e.mailbox AS \"mailbox\", e.mail_host AS \"mail host\","
         " CASE WHEN e.unique_id IS NULL THEN NULL WHEN e.quota_kib IS NULL THEN 'none set'"
         "  WHEN e.quota_kib = -1 THEN 'unlimited' ELSE e.quota_kib || ' KiB' END AS \"quota\","

@@ -251,16 +251,6 @@ def test_what_the_user_deleted_is_not_forced_back_and_what_drifted_is_repaired(l
     assert "Tasks" in lab.imap.subscriptions(login)
 
 
-def test_an_entry_that_left_keeps_its_mailbox(lab, kolabd):
-    dn = lab.add_person("jane", givenName="Jane", sn="Example")
-    lab.add_person("john", givenName="John", sn="Example")
-    kolabd.run("--sync")
-    lab.delete(dn)
-    kolabd.run("--sync")
-    assert lab.imap.exists(f"user/jane.example@{lab.domain}")
-    assert query(kolabd, "SELECT status FROM entry ORDER BY dn") == [("departed",), ("ok",)]
-
-
 def test_dry_run_prints_the_plan_and_changes_nothing(lab, kolabd):
     dn = lab.add_person("jane", givenName="Jane", sn="Example")
     before = lab.get(dn)

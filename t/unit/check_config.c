@@ -477,6 +477,7 @@ START_TEST(every_setting_reaches_its_field)
         "3, mail_host: m.h}\n"
         "attributes: {result: uid, mail: m, alias: a, mail_host: h, quota: q, addresses: [x, M]}\n"
         "user_filter: (a=b)\nfolders_enforce: true\nquota: {default: 1GiB}\n"
+        "deletion: {mode: keep, limit: 3, limit_percent: 7, delay: 1h}\n"
         "policy: {mode: always, primary: '', secondary: [], default_locale: de_DE}\n"
         "folders: {Sent: {quota: 5, partition: part2, subscribe: no, metadata: {/shared/comment: hi}}}\n"
         "domains: {Example.ORG: {base_dn: 'o=x', aliases: [Example.com]}}\n");
@@ -503,6 +504,10 @@ START_TEST(every_setting_reaches_its_field)
     ck_assert_str_eq(g_ptr_array_index(domain->aliases, 0), "example.com");
     ck_assert_str_eq(domain->unique_id_attribute, "entryUUID");
     ck_assert_str_eq(domain->mail_host, "m.h");
+    ck_assert_int_eq(domain->deletion_mode, DELETION_KEEP);
+    ck_assert_uint_eq(domain->deletion_limit, 3);
+    ck_assert_uint_eq(domain->deletion_limit_percent, 7);
+    ck_assert_int_eq(domain->deletion_delay_us, G_TIME_SPAN_HOUR);
     ck_assert_str_eq(domain->result_attribute, "uid");
     ck_assert_str_eq(domain->mail_attribute, "m");
     ck_assert_str_eq(domain->alias_attribute, "a");

@@ -274,7 +274,7 @@ START_TEST(the_attributes_to_read_are_named_once)
     g_ptr_array_add(settings->secondary, template_parse("%(SN)s.%(mailhost)s@%(standard_domain)s", NULL));
     names = domain_settings_attributes(settings);
     list = g_strjoinv(" ", names);
-    ck_assert_str_eq(list, "mail alias mailAlternateAddress mailHost mailQuota preferredLanguage givenname sn uid");
+    ck_assert_str_eq(list, "mail alias mailAlternateAddress mailHost mailQuota preferredLanguage cn givenname sn uid");
     ck_assert_str_eq(settings->name, "example.org");
     ck_assert_str_eq(settings->base_dn, "dc=example,dc=org");
 }

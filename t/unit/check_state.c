@@ -203,6 +203,7 @@ START_TEST(a_departed_entry_keeps_its_mailbox_and_has_no_fingerprint)
 
     store(state, record);
     record->departed = true;
+    record->departure = (Departure){.reason = REASON_MOVED, .status = DEPARTURE_KEPT};
     store(state, record);
     ck_assert(state_find_fingerprint(state, "example.org", "id-jane", &fingerprint, NULL));
     ck_assert_ptr_null(fingerprint);

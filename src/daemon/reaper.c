@@ -1,0 +1,246 @@
+#include "daemon/reaper.h"
+
+#include "daemon/log.h"
+#include "imap/cleanup.h"
+#include "model/fault.h"
+#include "policy/limit.h"
+#include "state/cleanup.h"
+#include "state/queue.h"
+
+#include <string.h>
+
+/* How soon an operator's approval, which comes through the state file, is seen; and unsettled entries looked at again. */
+#define LOOK_US (2 * (gint64)G_USEC_PER_SEC)
+#define IDLE_US (60 * (gint64)G_USEC_PER_SEC)
+/* A clean-up walks all mailboxes: it waits for a quiet moment and for departures that are due soon, but not for ever. */
+#define CLEANUP_GATHER_US (30 * (gint64)G_USEC_PER_SEC)
+#define CLEANUP_LATEST_US (300 * (gint64)G_USEC_PER_SEC)
+#define CLEANUP_PAUSE_US (60 * (gint64)G_USEC_PER_SEC)
+
+static void log_hold(const DomainSettings *domain, const DepartureCounts *counts)
+{
+    log_entry(G_LOG_LEVEL_WARNING, domain->name, NULL,
+              "domain %s: %u entries have left the directory (and %u were deleted within the last hour), of %u; the limit is %u "
+              "(deletion.limit, deletion.limit_percent). Nothing of them is deleted before an operator approves: "
+              "\"kolabctl departures\" lists them, \"kolabctl approve %s\" lets them go", domain->name,
+              counts->waiting + counts->held, counts->recent, counts->entries,
+              limit_of_deletions(domain, counts->entries), domain->name);
+}
+
+static bool decide(Shared *shared, const DomainSettings *domain, GError **error)
+{
+    State *state = shared->state;
+    DepartureCounts counts;
+    guint released;
+
+    if (!departure_count(state, domain->name, &counts, error))
+        return false;
+    if (counts.waiting == 0)
+        return true;
+    switch (limit_judge(domain, counts.entries, counts.waiting, counts.held, counts.recent, counts.unsettled)) {
+    case LIMIT_RELEASE:
+        return departure_release(state, domain->name, shared->options->sync, &released, error);
+    case LIMIT_WAIT:
+        return true;
+    case LIMIT_HOLD:
+        if (counts.held == 0)
+            log_hold(domain, &counts);
+        return departure_hold(state, domain->name, error);
+    }
+    g_assert_not_reached();
+}
+
+static bool decide_all(Shared *shared, GError **error)
+{
+    const char *only = shared->options->domain;
+
+    for (guint i = 0; i < shared->config->domains->len; i++) {
+        const DomainSettings *domain = g_ptr_array_index(shared->config->domains, i);
+
+        if ((only == NULL || strcmp(only, domain->name) == 0) && !decide(shared, domain, error))
+            return false;
+    }
+    return true;
+}
+
+static JournalRow *make_row(const Removal *removal)
+{
+    JournalRow *row = journal_row_new("remove rights");
+
+    row->target = g_strdup(removal->listed);
+    row->mailbox = g_strdup(removal->mailbox);
+    row->before = g_strdup(removal->rights);
+    row->outcome = g_strdup("ok");
+    return row;
+}
+
+/* Journal rows by leftover: an array of arrays. */
+static GPtrArray *make_journals(GPtrArray *leftovers, GPtrArray *removals)
+{
+    GPtrArray *journals = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
+
+    for (guint i = 0; i < leftovers->len; i++) {
+        const Leftover *leftover = g_ptr_array_index(leftovers, i);
+        GPtrArray *rows = g_ptr_array_new_with_free_func((GDestroyNotify)journal_row_free);
+
+        for (guint r = 0; r < removals->len; r++) {
+            const Removal *removal = g_ptr_array_index(removals, r);
+
+            if (strcmp(removal->identifier, leftover->identifier) == 0)
+                g_ptr_array_add(rows, make_row(removal));
+        }
+        g_ptr_array_add(journals, rows);
+    }
+    return journals;
+}
+
+/* On a connection of its own, which is not kept: passes are rare. */
+static bool pass(Shared *shared, GPtrArray *leftovers, GPtrArray *removals, GError **error)
+{
+    g_autoptr(Mailstore) mailstore = mailstore_new(shared->config->imap, shared->stop);
+    g_autoptr(GHashTable) identifiers = g_hash_table_new(g_str_hash, g_str_equal);
+    CleanupResult result;
+
+    if (shared->options->dry_run)
+        return true;
+    for (guint i = 0; i < leftovers->len; i++)
+        g_hash_table_add(identifiers, ((Leftover *)g_ptr_array_index(leftovers, i))->identifier);
+    if (!mailstore_clean_up(mailstore, identifiers, removals, &result, error))
+        return false;
+    log_entry(result.refused > 0 ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_INFO, NULL, NULL,
+              "access rights of departed entries: %u names looked for in the lists of %u mailboxes, %u removed, %u refused by "
+              "the server", leftovers->len, result.mailboxes, removals->len, result.refused);
+    return true;
+}
+
+/* Says what failed of the pass and the state; the pass may be tried again. */
+static bool clean_up(Shared *shared, GPtrArray *leftovers, GError **problem, GError **error)
+{
+    g_autoptr(GPtrArray) removals = g_ptr_array_new_with_free_func((GDestroyNotify)removal_free);
+    bool complete = pass(shared, leftovers, removals, problem);
+    g_autoptr(GPtrArray) journals = make_journals(leftovers, removals);
+
+    return cleanup_finish(shared->state, leftovers, journals, complete, error);
+}
+
+/* No worker has anything to do, and no departure that is due soon would make another pass necessary. */
+static bool is_quiet(Shared *shared, const DepartureSummary *summary, bool *quiet, GError **error)
+{
+    QueueCounts counts;
+
+    if (!queue_count(shared->state, &counts, error))
+        return false;
+    *quiet = counts.due == 0 && counts.leased == 0 && summary->approved == 0
+          && (summary->blocked > 0 || summary->next_due_us > g_get_monotonic_time() + CLEANUP_GATHER_US);
+    return true;
+}
+
+/* *next_us: when to look again. */
+static bool clean_up_in_time(Shared *shared, const DepartureSummary *summary, gint64 *not_before_us, gint64 *next_us,
+                             GError **error)
+{
+    g_autoptr(GPtrArray) leftovers = NULL;
+    g_autoptr(GError) problem = NULL;
+    gint64 age_us;
+    bool quiet;
+
+    if (!cleanup_list(shared->state, &leftovers, &age_us, error) || !is_quiet(shared, summary, &quiet, error))
+        return false;
+    if (leftovers->len == 0)
+        return true;
+    *next_us = MIN(*next_us, g_get_monotonic_time() + LOOK_US);
+    if (g_get_monotonic_time() < *not_before_us || (!quiet && age_us < CLEANUP_LATEST_US))
+        return true;
+    if (!clean_up(shared, leftovers, &problem, error))
+        return false;
+    if (problem != NULL && !stop_asked(shared->stop)) {
+        log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "access rights of departed entries: %s; trying again", problem->message);
+        *not_before_us = g_get_monotonic_time() + CLEANUP_PAUSE_US;
+    }
+    return true;
+}
+
+/* One turn; *next_us says when the next one is due at the latest. */
+static bool turn(Shared *shared, gint64 *cleanup_not_before_us, gint64 *next_us, GError **error)
+{
+    DepartureSummary summary;
+    bool touched;
+
+    *next_us = g_get_monotonic_time() + IDLE_US;
+    if (!decide_all(shared, error) || !departure_touched(shared->state, &touched, error)
+        || !departure_summarize(shared->state, &summary, error))
+        return false;
+    /* What kolabctl queued, no worker has heard of. */
+    if (touched)
+        queue_wake(shared->state);
+    if (summary.waiting + summary.open + summary.approved > 0)
+        *next_us = MIN(summary.next_due_us, g_get_monotonic_time() + LOOK_US);
+    /* Due, but not decided: the set is not complete. */
+    if (summary.next_due_us <= g_get_monotonic_time())
+        *next_us = g_get_monotonic_time() + LOOK_US;
+    return clean_up_in_time(shared, &summary, cleanup_not_before_us, next_us, error);
+}
+
+gpointer reaper_run(gpointer data)
+{
+    Shared *shared = data;
+    gint64 cleanup_not_before_us = 0, next_us;
+
+    while (!stop_asked(shared->stop)) {
+        guint seen = departure_seen(shared->state);
+        g_autoptr(GError) fault = NULL;
+
+        if (!turn(shared, &cleanup_not_before_us, &next_us, &fault)) {
+            shared_fail(shared, g_steal_pointer(&fault));
+            break;
+        }
+        departure_wait(shared->state, shared->stop, seen, next_us);
+    }
+    return NULL;
+}
+
+static bool settle_cleanup(Shared *shared, GError **error)
+{
+    g_autoptr(GPtrArray) leftovers = NULL;
+    g_autoptr(GError) problem = NULL;
+    gint64 age_us;
+
+    if (!cleanup_list(shared->state, &leftovers, &age_us, error))
+        return false;
+    if (leftovers->len == 0)
+        return true;
+    if (!clean_up(shared, leftovers, &problem, error))
+        return false;
+    if (problem != NULL) {
+        log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "access rights of departed entries: %s; left to the next run",
+                  problem->message);
+        g_atomic_int_inc(&shared->progress.failed);
+    }
+    return true;
+}
+
+bool reaper_settle(Shared *shared)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&shared->settle_lock);
+    g_autoptr(GError) fault = NULL;
+
+    /* Another worker may have made work while we waited for the lock. */
+    if (stop_asked(shared->stop) || !shared_is_drained(shared))
+        return true;
+    switch (shared->settled) {
+    case SETTLED_NOTHING:
+        shared->settled = SETTLED_DELETIONS;
+        if (shared->options->entry != NULL || decide_all(shared, &fault))
+            return true;
+        break;
+    case SETTLED_DELETIONS:
+        shared->settled = SETTLED_ALL;
+        if (shared->options->entry != NULL || settle_cleanup(shared, &fault))
+            return true;
+        break;
+    case SETTLED_ALL:
+        return false;
+    }
+    shared_fail(shared, g_steal_pointer(&fault));
+    return false;
+}
