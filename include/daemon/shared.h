@@ -1,6 +1,7 @@
 /* shared.h - what the threads of a process share. Everything in it outlives them. */
 #pragma once
 
+#include "daemon/blocked.h"
 #include "daemon/config.h"
 #include "daemon/domains.h"
 #include "daemon/progress.h"
@@ -41,6 +42,7 @@ typedef struct {
     Stop *stop;
     GMainLoop *loop;
     Progress progress;
+    Blocked *blocked;     /* what the IMAP server dies of */
     GMutex decide_lock;   /* policy decisions that need new addresses are made one at a time */
     GMutex settle_lock;   /* for settled: a worker that finds nothing to do goes on to the next stage */
     Settled settled;      /* how far a one-shot run is once the queue is drained */

@@ -21,6 +21,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Mailstore, mailstore_free)
 /* Opens the admin session now, if it is not open: faults as imap_session_open. */
 bool mailstore_connect(Mailstore *mailstore, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Name and version of the server as it says them (RFC 2971), once connected: "Cyrus IMAPD 3.6.1"; "an unknown server" when
+ * it does not say. Valid until the next connect. */
+const char *mailstore_server(const Mailstore *mailstore);
+/* Whether the last failure as administrator looked like the death of the imapd on the other side (imap_session_died). */
+bool mailstore_died(const Mailstore *mailstore);
+
 /* Looks at what exists for an account: mailbox and quota by the admin session, and, when `folders` is asked for and the
  * mailbox exists, folders, metadata and subscriptions by a user session. `previous` is the mailbox's recorded name when
  * that is another one, else NULL. *observed is owned by the caller. */
@@ -35,7 +41,12 @@ bool mailstore_delete(Mailstore *mailstore, const char *mailbox, GError **error)
 bool mailstore_observe_names(Mailstore *mailstore, const char *mailbox, const char *previous, Observed **observed,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Carries out steps that all have the same actor (ACTOR_ADMIN or ACTOR_USER, then as `login`) as one pipeline. Adds to
+/* Looks at what exists for a shared mailbox, all by the admin session: the mailbox with its metadata and rights, and, when it
+ * is not there, what it has to be below. `previous` as above. *observed is owned by the caller. */
+bool mailstore_observe_shared(Mailstore *mailstore, const Account *account, const char *previous, Observed **observed,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Carries out steps that all have the same actor (ACTOR_ADMIN..., or ACTOR_USER, then as `login`) as one pipeline. Adds to
  * `applied` (of Step*, borrowed) those that have taken effect, also when it fails. "Already exists" is success for a CREATE.
  * FAULT_PARK: the server said NO or BAD to one, the message quotes the first, the others were tried all the same; or it
  * refuses to let the administrator act as `login`. FAULT_RETRY: the connection. */

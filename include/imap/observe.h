@@ -15,6 +15,14 @@ GPtrArray *observe_mailbox_commands(const Namespace *names, const char *mailbox,
 bool observe_mailbox_answers(const char *uri, GPtrArray *commands, bool with_previous, Observed *observed,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* A mailbox is there, or the server says that it is not. FAULT_PARK: anything else. */
+bool observe_read_existence(const char *uri, const ImapCommand *command, bool *exists,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* "ACL mailbox identifier rights ...": adds char* identifier -> char* rights, both as the server has them. */
+void observe_read_acl(const ImapCommand *command, GHashTable *acl);
+/* "METADATA mailbox (entry value ...)": adds char* entry -> char* value; NIL is no value. */
+void observe_read_metadata(const ImapCommand *command, GHashTable *metadata);
+
 /* As the user: existence, metadata and subscription of each folder (of Folder*). A new array of ImapCommand*. */
 GPtrArray *observe_folders_commands(const Namespace *names, GPtrArray *folders);
 bool observe_folders_answers(const char *uri, const Namespace *names, GPtrArray *commands, GPtrArray *folders,

@@ -42,16 +42,22 @@ void attribute_values_free(AttributeValues *attribute);
 typedef struct {
     char *result_value;    /* value of the result attribute; NULL: no mailbox for this entry */
     char *mailbox;         /* canonical name "user/jane@example.org"; NULL with result_value */
-    char *login;           /* whom a user session is authorised as, "jane@example.org"; NULL with result_value */
+    char *login;           /* whom a user session is authorised as, "jane@example.org"; NULL: a shared mailbox, or none */
     char *primary;         /* primary address; NULL: none */
     GPtrArray *aliases;    /* of char*, sorted: the other addresses */
     gint64 quota_kib;
     GPtrArray *folders;    /* of Folder*, parents first; a reference to the settings' list */
     GPtrArray *identifiers; /* of char*, lower case: what the entry is called in access control lists */
     GPtrArray *attributes; /* of AttributeValues*: what the directory should hold; only attributes we may write */
+
+    /* A shared mailbox's own: */
+    GPtrArray *metadata;   /* of Metadata* */
+    GPtrArray *acl;        /* of AclEntry* */
+    bool acl_complete;     /* nobody else has rights; false: leave others' alone */
+    bool takes_mail;       /* anyone may post, beside the above */
 } Account;
 
-/* No mailbox, no addresses, QUOTA_ANY, no folders, no attributes. */
+/* No mailbox, no addresses, QUOTA_ANY, no folders, no attributes, no rights. */
 Account *account_new(void);
 void account_free(Account *account);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Account, account_free)

@@ -24,6 +24,15 @@ bool mailbox_name_of_user(const char *attribute, const char *value, const char *
 /* Whether Cyrus takes this ASCII character in the local part of a user's mailbox. */
 bool mailbox_name_takes(char c);
 
+/* The mailbox of a shared folder or resource: "shared/" (which may be in front already) + the part of the value before the
+ * last "@", as it is written but NFC, + what is behind it in lower case, or `domain`: "shared/Team/Plans@example.org".
+ * *mailbox is owned by the caller. FAULT_PARK: it names no folder below "shared/", or what no mailbox name can carry. */
+bool mailbox_name_of_shared(const char *attribute, const char *value, const char *domain, char **mailbox,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* What is above a shared mailbox, top first: "shared@example.org", "shared/Team@example.org". A new array of char*. */
+GPtrArray *mailbox_name_parents(const char *mailbox);
+
 /* "jane@example.org" of "user/jane@example.org": the login name. Owned by the caller. */
 char *mailbox_name_login(const char *mailbox);
 

@@ -20,6 +20,13 @@ typedef struct {
     gint64 quota_kib;      /* KiB, QUOTA_UNLIMITED: none set */
     bool folders_known;    /* folders was read; false: take them as they were recorded */
     GHashTable *folders;   /* char* name -> ObservedFolder*; a folder not in it does not exist */
+
+    /* Of a shared mailbox only; before a rename, of the one that will be renamed: */
+    bool acl_known;             /* acl was read; false: it is what Cyrus gives, unless it is configured otherwise */
+    GHashTable *acl;            /* char* identifier as the server has it -> char* rights; of a mailbox that is not there,
+                                   what it will have once created */
+    GHashTable *metadata;       /* char* name -> char* value; only entries that have a value */
+    GPtrArray *missing_parents; /* of char*: to create before, top first */
 } Observed;
 
 Observed *observed_new(void);

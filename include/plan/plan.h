@@ -24,10 +24,13 @@ typedef struct {
     gint64 quota_kib;              /* that we set; QUOTA_ANY: none */
     const char *const *folders;    /* that we created; NULL: none */
     bool enforce_folders;          /* create again what was deleted since */
+    const char *const *acl;        /* as plan_recorded_acl gave it; NULL: none */
+    const char *administrator;     /* whose own entry in an access control list is left alone */
 } PlanHistory;
 
 /* Makes the plan. Order: rename or create the mailbox and set its quota first, then publish the addresses in the
- * directory, then the folders: an address is never published before a mailbox can take its mail.
+ * directory, then the folders: an address is never published before a mailbox can take its mail. A shared mailbox has
+ * parents before it, and its rights before its metadata.
  * *plan is owned by the caller. FAULT_PARK: old and new mailbox both exist. */
 bool plan_make(const Entry *entry, const Account *desired, const Observed *observed, const PlanHistory *history,
                Plan **plan, GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -37,6 +40,14 @@ Plan *plan_make_deletion(const char *dn, const char *unique_id, const char *mail
 
 /* A plan of one step: an entry's mailbox gets another name. Owned by the caller. */
 Plan *plan_rename(const Entry *entry, const char *from, const char *to);
+
+/* What the state must remember of the rights that the plan gives, for the next plan's history: identifiers whose rights
+ * are as the directory says, and "anyone, +p" when anyone may post only for the delivery address. A new array of char*. */
+GPtrArray *plan_recorded_acl(const Account *desired, const Observed *observed, const PlanHistory *history);
+
+/* Takes the step off the plan of which some servers die (ACTOR_ADMIN_ALONE): a plan of its own, owned by the caller, or NULL
+ * when there is none. It is the last one. */
+Plan *plan_split_risky(Plan *plan);
 
 /* The entry as the directory will have it after the plan's writes: owned by the caller. Its fingerprint is what the
  * notice of our own write is compared with. */

@@ -7,6 +7,7 @@
 
 typedef enum {
     STEP_RENAME_MAILBOX,  /* before, after: canonical names */
+    STEP_CREATE_PARENT,   /* mailbox: what a shared mailbox will be below */
     STEP_CREATE_MAILBOX,  /* mailbox */
     STEP_SET_QUOTA,       /* mailbox, folder or NULL; quota_kib */
     STEP_WRITE_ATTRIBUTE, /* name, add, remove */
@@ -14,6 +15,8 @@ typedef enum {
     STEP_SET_METADATA,    /* mailbox, folder; metadata: all entries of a folder that differ, one command */
     STEP_SUBSCRIBE,       /* mailbox, folder */
     STEP_DELETE_MAILBOX,  /* mailbox; a user's with all its folders */
+    STEP_SET_ACL,         /* mailbox; name: the identifier; before, after: its rights */
+    STEP_SET_SHARED_METADATA, /* shared mailbox; metadata: all entries that differ, one command */
 } StepKind;
 
 typedef struct {
@@ -21,7 +24,7 @@ typedef struct {
     char *mailbox;       /* canonical name */
     char *folder;        /* name below the mailbox */
     char *partition;
-    char *name;          /* attribute */
+    char *name;          /* attribute, identifier */
     char *before;        /* as shown to people: old name, old quota, old value; NULL: there was nothing */
     char *after;         /* likewise; NULL: there will be nothing */
     gint64 quota_kib;    /* KiB or QUOTA_UNLIMITED */
@@ -42,6 +45,7 @@ char *step_target(const Step *step);
 typedef enum {
     ACTOR_DIRECTORY,
     ACTOR_ADMIN, /* admin session */
+    ACTOR_ADMIN_ALONE, /* admin session, and no other command travels with it: some servers die of it */
     ACTOR_USER,  /* user session */
 } Actor;
 Actor step_actor(const Step *step);

@@ -35,6 +35,10 @@ typedef struct {
     GPtrArray *address_attributes; /* of char*: all attributes in which an address must be unique; has the two above */
     char *mail_host_attribute;
     char *quota_attribute;
+    char *folder_type_attribute; /* of shared folders and resources, as the three below */
+    char *acl_attribute;
+    char *target_folder_attribute; /* names the mailbox; without it cn does */
+    char *delivery_attribute;      /* address under which mail is delivered to it */
 
     PolicyMode policy_mode;
     GPtrArray *primary;   /* of Template*, one at the most: the primary address */

@@ -42,6 +42,8 @@ typedef struct {
     GPtrArray *identifiers; /* of char*: what it is called in access control lists, lower case */
     bool departed;          /* the entry left */
     Departure departure;    /* then: why, and what becomes of its mailbox */
+    GPtrArray *acl;         /* of char*: what plan_recorded_acl gave */
+    char *blocked;          /* the step that was left out because the server dies of it; NULL: none */
 } Record;
 
 Record *record_new(const char *domain, const char *unique_id);
@@ -86,6 +88,17 @@ bool state_find_lost(State *state, const char *domain, const char *unique_id, GP
 /* Reserves addresses for an entry until its record is written. */
 bool state_reserve(State *state, const char *domain, const char *unique_id, const char *primary, GPtrArray *aliases,
                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* A shared mailbox has another name, and so has what is below it: records the new names of other entries' mailboxes there, and
+ * queues those entries. */
+bool state_move_below(State *state, const char *from, const char *to, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The version of the IMAP server at `uri` that dies of a step, as it was noted; NULL: none was. */
+bool state_find_block(State *state, const char *uri, char **version, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool state_note_block(State *state, const char *uri, const char *version, const char *problem,
+                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Forgets it, and queues the entries whose record has a blocked step. */
+bool state_lift_block(State *state, const char *uri, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Notes the outcome of a domain's sweep: `problem` NULL when it was complete. */
 bool state_note_sweep(State *state, const char *domain, const char *base_dn, guint entries, const char *problem,

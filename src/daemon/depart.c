@@ -150,6 +150,12 @@ static bool wait_for_other(const DepartJob *job, const char *what)
     return false;
 }
 
+/* What the entry can have another one of. A shared mailbox has its name of one of two attributes. */
+static const char *naming(const DepartJob *job, const Account *account)
+{
+    return account->login != NULL ? job->domain->result_attribute : "name";
+}
+
 /* Tells what becomes of the mailbox, and what the operator can do. */
 static bool fail_owned(const DepartJob *job, const Account *account, const Record *owner, GError **error)
 {
@@ -169,18 +175,18 @@ static bool fail_owned(const DepartJob *job, const Account *account, const Recor
             g_set_error(error, FAULT, FAULT_PARK,
                         "mailbox %s belonged to the entry %s, which left, and was not deleted (%s); \"kolabctl approve %s\" deletes "
                         "it, or rename it on the IMAP server and approve then, or give this entry another %s", account->mailbox,
-                        who, departure_status_name(owner->departure.status), owner->unique_id, job->domain->result_attribute);
+                        who, departure_status_name(owner->departure.status), owner->unique_id, naming(job, account));
         else
             g_set_error(error, FAULT, FAULT_PARK,
                         "mailbox %s belongs to the entry %s, which is not served any more (%s), and is kept; give this entry "
                         "another %s, or delete the other entry", account->mailbox, who,
-                        departure_reason_name(owner->departure.reason), job->domain->result_attribute);
+                        departure_reason_name(owner->departure.reason), naming(job, account));
         break;
     case DEPARTURE_NONE:
     case DEPARTURE_DELETED:
         g_set_error(error, FAULT, FAULT_PARK,
                     "mailbox %s belongs to the entry %s; give this entry another %s, or remove the other entry's mailbox",
-                    account->mailbox, who, job->domain->result_attribute);
+                    account->mailbox, who, naming(job, account));
         break;
     }
     return wait_for_other(job, account->mailbox);

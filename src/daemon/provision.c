@@ -8,6 +8,7 @@
 #include "model/fault.h"
 #include "model/mailbox_name.h"
 #include "plan/print.h"
+#include "policy/shared.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +28,8 @@ typedef struct {
     Account *account;
     Observed *observed;
     Plan *plan;
+    GPtrArray *acl; /* of char*: what the plan gives, to remember */
+    char *blocked;  /* the step that was left out because the server dies of it; NULL: none */
 } Job;
 
 static void job_clear(Job *job)
@@ -37,6 +40,8 @@ static void job_clear(Job *job)
     g_clear_pointer(&job->account, account_free);
     g_clear_pointer(&job->observed, observed_free);
     g_clear_pointer(&job->plan, plan_free);
+    g_clear_pointer(&job->acl, g_ptr_array_unref);
+    g_clear_pointer(&job->blocked, g_free);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Job, job_clear)
 
@@ -192,6 +197,9 @@ static bool observe(Job *job, GError **error)
     /* Nobody looked after the mailbox of an entry that comes back. */
     if (job->record != NULL && job->record->departed)
         job->change->verify = true;
+    /* All of it is cheap to ask, and only the server knows the rights that are not ours. */
+    if (job->account->login == NULL)
+        return mailstore_observe_shared(job->mailstore, job->account, same ? NULL : recorded, &job->observed, error);
     if (same && !job->change->verify) {
         job->observed = observe_record(job);
         return true;
@@ -203,10 +211,29 @@ static bool observe(Job *job, GError **error)
     return true;
 }
 
+/* What kills the server is not planned, and not forgotten. */
+static void leave_out(Job *job, const Plan *risky)
+{
+    const Step *step = g_ptr_array_index(risky->steps, 0);
+
+    g_free(job->blocked);
+    job->blocked = g_strdup_printf("%s: %s", step_kind_name(step->kind), step->after);
+}
+
+static void leave_out_blocked(Job *job)
+{
+    g_autoptr(Plan) risky = blocked_is(job->shared->blocked) ? plan_split_risky(job->plan) : NULL;
+
+    if (risky != NULL)
+        leave_out(job, risky);
+}
+
 static bool make_plan(Job *job, GError **error)
 {
     g_autoptr(GPtrArray) folders = g_ptr_array_new();
-    PlanHistory history = {.quota_kib = QUOTA_ANY, .enforce_folders = job->domain->enforce_folders};
+    g_autoptr(GPtrArray) acl = g_ptr_array_new();
+    PlanHistory history = {.quota_kib = QUOTA_ANY, .enforce_folders = job->domain->enforce_folders,
+                           .administrator = job->shared->config->imap->admin_login};
 
     if (job->record != NULL) {
         history.mailbox = job->record->mailbox;
@@ -214,8 +241,15 @@ static bool make_plan(Job *job, GError **error)
         g_ptr_array_extend(folders, job->record->folders, NULL, NULL);
         g_ptr_array_add(folders, NULL);
         history.folders = (const char *const *)folders->pdata;
+        g_ptr_array_extend(acl, job->record->acl, NULL, NULL);
+        g_ptr_array_add(acl, NULL);
+        history.acl = (const char *const *)acl->pdata;
     }
-    return plan_make(job->entry, job->account, job->observed, &history, &job->plan, error);
+    if (!plan_make(job->entry, job->account, job->observed, &history, &job->plan, error))
+        return false;
+    job->acl = plan_recorded_acl(job->account, job->observed, &history);
+    leave_out_blocked(job);
+    return true;
 }
 
 void provision_print_plan(Shared *shared, const Plan *plan, const char *domain)
@@ -229,8 +263,22 @@ void provision_print_plan(Shared *shared, const Plan *plan, const char *domain)
     g_mutex_unlock(&shared->output_lock);
 }
 
+static bool carry_out_risky(Job *job, const Plan *risky, guint *steps, GError **error)
+{
+    bool dies = false;
+
+    if (!blocked_apply(job->shared->blocked, risky, job->mailstore, job->journal, &dies, error))
+        return false;
+    if (dies) {
+        leave_out(job, risky);
+        --*steps;
+    }
+    return true;
+}
+
 static bool carry_out(Job *job, GError **error)
 {
+    g_autoptr(Plan) risky = NULL;
     guint steps = job->plan->steps->len;
 
     if (steps == 0)
@@ -240,8 +288,10 @@ static bool carry_out(Job *job, GError **error)
         provision_print_plan(job->shared, job->plan, job->domain->name);
         return true;
     }
+    risky = plan_split_risky(job->plan);
     if ((job->plan->renames && !note_rename(job, job->account->mailbox, error))
-        || !apply_plan(job->plan, job->account->login, job->directory, job->mailstore, job->journal, error))
+        || !apply_plan(job->plan, job->account->login, job->directory, job->mailstore, job->journal, error)
+        || (risky != NULL && !carry_out_risky(job, risky, &steps, error)))
         return false;
     g_atomic_int_inc(&job->shared->progress.changed); /* not before: a failed try is made again */
     log_entry(G_LOG_LEVEL_INFO, job->domain->name, job->plan->dn, "in order after %u step%s%s%s", steps,
@@ -294,7 +344,25 @@ static Record *make_record(const Job *job, const char *fingerprint)
     g_ptr_array_extend(record->aliases, account->aliases, (GCopyFunc)(void (*)(void))g_strdup, NULL);
     g_ptr_array_extend(record->identifiers, account->identifiers, (GCopyFunc)(void (*)(void))g_strdup, NULL);
     remember_folders(job, record);
+    g_ptr_array_extend(record->acl, job->acl, (GCopyFunc)(void (*)(void))g_strdup, NULL);
+    record->blocked = g_strdup(job->blocked);
     return record;
+}
+
+/* What the entries of other mailboxes must know, and what a new mailbox has that nobody could foresee. */
+static bool settle_shared(Job *job, GError **error)
+{
+    State *state = job->shared->state;
+    const char *recorded = recorded_mailbox(job);
+    bool is_shared = job->account->mailbox != NULL && job->account->login == NULL;
+
+    if (!is_shared)
+        return true;
+    if (recorded != NULL && strcmp(recorded, job->account->mailbox) != 0
+        && !state_move_below(state, recorded, job->account->mailbox, error))
+        return false;
+    return job->observed->acl_known || !job->account->acl_complete || job->shared->options->dry_run
+        || queue_add(state, job->domain->name, job->change->unique_id, "created", true, error);
 }
 
 /* The fingerprint is of the entry as it will come back with the notice of our own write. */
@@ -341,5 +409,6 @@ bool provision_change(Shared *shared, Directory *directory, Mailstore *mailstore
     return observe(&job, error)
         && make_plan(&job, error)
         && carry_out(&job, error)
+        && settle_shared(&job, error)
         && remember(&job, error);
 }

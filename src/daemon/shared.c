@@ -15,6 +15,7 @@ void shared_init(Shared *shared, const Config *config, const RunOptions *options
     shared->domains = domains_new(config);
     shared->loop = g_main_loop_new(NULL, FALSE);
     progress_init(&shared->progress, options->sync && !options->dry_run);
+    shared->blocked = blocked_new(state, config->imap->uri);
     g_mutex_init(&shared->decide_lock);
     g_mutex_init(&shared->settle_lock);
     g_mutex_init(&shared->output_lock);
@@ -25,6 +26,7 @@ void shared_clear(Shared *shared)
 {
     g_main_loop_unref(shared->loop);
     g_clear_pointer(&shared->domains, domains_free);
+    blocked_free(shared->blocked);
     g_mutex_clear(&shared->decide_lock);
     g_mutex_clear(&shared->settle_lock);
     g_mutex_clear(&shared->output_lock);

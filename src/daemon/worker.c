@@ -31,7 +31,8 @@ static bool connect_servers(Worker *worker)
     if (directory_connect(worker->directory, &fault)) {
         shared_recovered(worker->shared, OUTAGE_DIRECTORY);
         outage = OUTAGE_MAILSTORE;
-        if (mailstore_connect(worker->mailstore, &fault)) {
+        if (mailstore_connect(worker->mailstore, &fault)
+            && blocked_notice_server(worker->shared->blocked, mailstore_server(worker->mailstore), &fault)) {
             shared_recovered(worker->shared, OUTAGE_MAILSTORE);
             g_atomic_int_set(&worker->shared->connected, 1);
             worker->outage_attempts = 0;

@@ -1,8 +1,10 @@
 #include "imap/mailstore.h"
 
 #include "imap/admin.h"
+#include "imap/identity.h"
 #include "imap/namespace.h"
 #include "imap/observe.h"
+#include "imap/observe_shared.h"
 #include "imap/status.h"
 #include "model/fault.h"
 #include "model/mailbox_name.h"
@@ -12,6 +14,8 @@
 struct Mailstore {
     const ImapSettings *settings;
     Stop *stop;
+    char *server;             /* what the server says it is; known while connected */
+    bool died;                /* the last failure looked like the death of the administrator's imapd */
     ImapSession *admin;       /* NULL: not connected */
     Namespace admin_names;    /* how the administrator writes names; known while connected */
     bool user_names_known;
@@ -34,6 +38,7 @@ void mailstore_free(Mailstore *mailstore)
     g_clear_pointer(&mailstore->admin, imap_session_close);
     namespace_clear(&mailstore->user_names);
     namespace_clear(&mailstore->admin_names);
+    g_free(mailstore->server);
     g_free(mailstore);
 }
 
@@ -46,7 +51,8 @@ bool mailstore_connect(Mailstore *mailstore, GError **error)
     if (mailstore->admin != NULL)
         return true;
     session = imap_session_open(mailstore->settings, NULL, mailstore->stop, error);
-    if (session == NULL || !namespace_ask(session, mailstore->settings->uri, true, &mailstore->admin_names, error))
+    if (session == NULL || !namespace_ask(session, mailstore->settings->uri, true, &mailstore->admin_names, error)
+        || !identity_ask(session, &mailstore->server, error))
         return false;
     mailstore->admin = g_steal_pointer(&session);
     return true;
@@ -55,10 +61,12 @@ bool mailstore_connect(Mailstore *mailstore, GError **error)
 /* Runs commands as the administrator; a session that failed is of no use any more. */
 bool mailstore_run_admin(Mailstore *mailstore, GPtrArray *commands, GError **error)
 {
+    mailstore->died = false;
     if (!mailstore_connect(mailstore, error))
         return false;
     if (imap_session_run(mailstore->admin, commands, error))
         return true;
+    mailstore->died = imap_session_died(mailstore->admin);
     g_clear_pointer(&mailstore->admin, imap_session_close);
     return false;
 }
@@ -71,6 +79,16 @@ const Namespace *mailstore_admin_names(const Mailstore *mailstore)
 const ImapSettings *mailstore_settings(const Mailstore *mailstore)
 {
     return mailstore->settings;
+}
+
+const char *mailstore_server(const Mailstore *mailstore)
+{
+    return mailstore->server;
+}
+
+bool mailstore_died(const Mailstore *mailstore)
+{
+    return mailstore->died;
 }
 
 /* Opens a session as a user. The administrator's own login was accepted, so a refusal concerns this user alone. */
@@ -127,6 +145,33 @@ bool mailstore_observe(Mailstore *mailstore, const Account *account, const char 
     return true;
 }
 
+/* What the mailbox is below: asked only when it has to be created or renamed. */
+static bool observe_parents(Mailstore *mailstore, const Account *account, Observed *seen, GError **error)
+{
+    g_autoptr(GPtrArray) parents = mailbox_name_parents(account->mailbox);
+    g_autoptr(GPtrArray) commands = observe_parents_commands(&mailstore->admin_names, parents);
+
+    return mailstore_run_admin(mailstore, commands, error)
+        && observe_parents_answers(mailstore->settings->uri, commands, parents, seen, error);
+}
+
+bool mailstore_observe_shared(Mailstore *mailstore, const Account *account, const char *previous, Observed **observed,
+                              GError **error)
+{
+    g_autoptr(Observed) seen = observed_new();
+    g_autoptr(GPtrArray) commands = NULL;
+
+    if (!mailstore_connect(mailstore, error))
+        return false;
+    commands = observe_shared_commands(&mailstore->admin_names, account, previous);
+    if (!mailstore_run_admin(mailstore, commands, error)
+        || !observe_shared_answers(mailstore->settings->uri, commands, previous != NULL, seen, error)
+        || (!seen->mailbox_exists && !observe_parents(mailstore, account, seen, error)))
+        return false;
+    *observed = g_steal_pointer(&seen);
+    return true;
+}
+
 static void add_quota(ImapCommand *command, gint64 quota_kib)
 {
     g_autofree char *number = g_strdup_printf("%" G_GINT64_FORMAT ")", quota_kib);
@@ -160,6 +205,16 @@ static ImapCommand *new_command(const char *verb, char *wire_name)
     return command;
 }
 
+static ImapCommand *acl_command(const Step *step, char *wire_name)
+{
+    ImapCommand *command = new_command(step->after != NULL ? "SETACL" : "DELETEACL", wire_name);
+
+    imap_command_add_string(command, step->name);
+    if (step->after != NULL)
+        imap_command_add_string(command, step->after);
+    return command;
+}
+
 static ImapCommand *step_command(const Mailstore *mailstore, const Step *step)
 {
     const Namespace *admin = &mailstore->admin_names;
@@ -174,6 +229,7 @@ static ImapCommand *step_command(const Mailstore *mailstore, const Step *step)
         imap_command_add_string(command, after);
         return command;
     }
+    case STEP_CREATE_PARENT:
     case STEP_CREATE_MAILBOX:
         return new_command("CREATE", namespace_mailbox(admin, step->mailbox));
     case STEP_SET_QUOTA:
@@ -189,6 +245,12 @@ static ImapCommand *step_command(const Mailstore *mailstore, const Step *step)
         command = new_command("SETMETADATA", namespace_folder(user, step->folder));
         add_metadata(command, step->metadata);
         return command;
+    case STEP_SET_ACL:
+        return acl_command(step, namespace_mailbox(admin, step->mailbox));
+    case STEP_SET_SHARED_METADATA:
+        command = new_command("SETMETADATA", namespace_mailbox(admin, step->mailbox));
+        add_metadata(command, step->metadata);
+        return command;
     case STEP_SUBSCRIBE:
         return new_command("SUBSCRIBE", namespace_folder(user, step->folder));
     case STEP_DELETE_MAILBOX: /* mailstore_delete */
@@ -200,7 +262,7 @@ static ImapCommand *step_command(const Mailstore *mailstore, const Step *step)
 
 static bool took_effect(const Step *step, const ImapCommand *command)
 {
-    bool creates = step->kind == STEP_CREATE_MAILBOX || step->kind == STEP_CREATE_FOLDER;
+    bool creates = step->kind == STEP_CREATE_PARENT || step->kind == STEP_CREATE_MAILBOX || step->kind == STEP_CREATE_FOLDER;
 
     return command->status == IMAP_OK || (creates && imap_says_exists(command));
 }

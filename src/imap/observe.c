@@ -61,7 +61,7 @@ static gint64 read_storage(const ImapReply *reply)
     return QUOTA_UNLIMITED;
 }
 
-static bool read_existence(const char *uri, const ImapCommand *command, bool *exists, GError **error)
+bool observe_read_existence(const char *uri, const ImapCommand *command, bool *exists, GError **error)
 {
     *exists = command->status == IMAP_OK;
     if (*exists || imap_says_absent(command))
@@ -87,8 +87,8 @@ static bool read_quota(const char *uri, const ImapCommand *command, gint64 *quot
 
 bool observe_mailbox_answers(const char *uri, GPtrArray *commands, bool with_previous, Observed *observed, GError **error)
 {
-    if (!read_existence(uri, g_ptr_array_index(commands, 0), &observed->mailbox_exists, error)
-        || (with_previous && !read_existence(uri, g_ptr_array_index(commands, 2), &observed->previous_exists, error)))
+    if (!observe_read_existence(uri, g_ptr_array_index(commands, 0), &observed->mailbox_exists, error)
+        || (with_previous && !observe_read_existence(uri, g_ptr_array_index(commands, 2), &observed->previous_exists, error)))
         return false;
     /* The quota moves with the mailbox: before a rename the one of the old name counts. */
     if (!read_quota(uri, g_ptr_array_index(commands, !observed->mailbox_exists && observed->previous_exists ? 3 : 1),
@@ -139,8 +139,7 @@ static GHashTable *read_subscriptions(const ImapCommand *command)
     return names;
 }
 
-/* "METADATA name (entry value entry value)": NIL is no value. */
-static void read_metadata(const ImapCommand *command, ObservedFolder *folder)
+void observe_read_metadata(const ImapCommand *command, GHashTable *metadata)
 {
     for (guint i = 0; i < command->replies->len; i++) {
         const ImapReply *reply = g_ptr_array_index(command->replies, i);
@@ -154,7 +153,22 @@ static void read_metadata(const ImapCommand *command, ObservedFolder *folder)
             const ImapValue *value = g_ptr_array_index(list->items, v + 1);
 
             if (name->data != NULL && value->data != NULL && value->kind != IMAP_NIL)
-                g_hash_table_insert(folder->metadata, g_strdup(name->data), g_strdup(value->data));
+                g_hash_table_insert(metadata, g_strdup(name->data), g_strdup(value->data));
+        }
+    }
+}
+
+void observe_read_acl(const ImapCommand *command, GHashTable *acl)
+{
+    for (guint i = 0; i < command->replies->len; i++) {
+        const ImapReply *reply = g_ptr_array_index(command->replies, i);
+
+        for (guint v = 2; is_reply(reply, "ACL", 2) && v + 1 < reply->values->len; v += 2) {
+            const ImapValue *identifier = g_ptr_array_index(reply->values, v);
+            const ImapValue *rights = g_ptr_array_index(reply->values, v + 1);
+
+            if (identifier->data != NULL && rights->data != NULL)
+                g_hash_table_insert(acl, g_strdup(identifier->data), g_strdup(rights->data));
         }
     }
 }
@@ -176,14 +190,14 @@ bool observe_folders_answers(const char *uri, const Namespace *names, GPtrArray 
         ObservedFolder *seen;
         bool exists;
 
-        if (!read_existence(uri, command, &exists, error))
+        if (!observe_read_existence(uri, command, &exists, error))
             return false;
         if (!exists)
             continue;
         seen = observed_folder_new();
         seen->exists = true;
         seen->subscribed = g_hash_table_contains(subscribed, wire);
-        read_metadata(command, seen);
+        observe_read_metadata(command, seen->metadata);
         g_hash_table_insert(observed->folders, g_strdup(folder->name), seen);
     }
     observed->folders_known = true;

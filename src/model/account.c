@@ -1,5 +1,7 @@
 #include "model/account.h"
 
+#include "model/acl.h"
+
 Metadata *metadata_new(const char *name, const char *value)
 {
     Metadata *metadata = g_new0(Metadata, 1);
@@ -66,6 +68,8 @@ Account *account_new(void)
     account->folders = g_ptr_array_new_with_free_func((GDestroyNotify)folder_free);
     account->identifiers = g_ptr_array_new_with_free_func(g_free);
     account->attributes = g_ptr_array_new_with_free_func((GDestroyNotify)attribute_values_free);
+    account->metadata = g_ptr_array_new_with_free_func((GDestroyNotify)metadata_free);
+    account->acl = g_ptr_array_new_with_free_func((GDestroyNotify)acl_entry_free);
     return account;
 }
 
@@ -81,5 +85,7 @@ void account_free(Account *account)
     g_ptr_array_unref(account->folders);
     g_ptr_array_unref(account->identifiers);
     g_ptr_array_unref(account->attributes);
+    g_ptr_array_unref(account->metadata);
+    g_ptr_array_unref(account->acl);
     g_free(account);
 }

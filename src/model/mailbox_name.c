@@ -16,6 +16,8 @@ enum { FOLDER_NAME_MAX = 200 };
  * wildcard that it takes and no client can handle. */
 #define FOLDER_REFUSED "\"%;<>\\^`{|}*"
 
+#define SHARED_PREFIX "shared/"
+
 static bool refuse(const char *attribute, const char *value, const char *rule, GError **error)
 {
     g_autofree char *shown = fault_show(value, strlen(value));
@@ -142,9 +144,9 @@ static const char *folder_part_problem(const char *part)
     return NULL;
 }
 
-bool folder_name_check(const char *folder, GError **error)
+/* Why this is no folder's name; NULL: it is one. */
+static const char *folder_problem(const char *folder)
 {
-    g_autofree char *shown = fault_show(folder, strlen(folder));
     g_auto(GStrv) parts = NULL;
     const char *problem = NULL;
 
@@ -160,10 +162,62 @@ bool folder_name_check(const char *folder, GError **error)
         problem = "it is empty";
     for (gsize i = 0; problem == NULL && parts[i] != NULL; i++)
         problem = folder_part_problem(parts[i]);
+    return problem;
+}
+
+bool folder_name_check(const char *folder, GError **error)
+{
+    const char *problem = folder_problem(folder);
+    g_autofree char *shown = fault_show(folder, strlen(folder));
+
     if (problem == NULL)
         return true;
     g_set_error(error, FAULT, FAULT_STOP, "folder name %s: %s", shown, problem);
     return false;
+}
+
+/* The spaces of others, whatever a value without "shared/" in front begins with. */
+static bool is_foreign(const char *folder)
+{
+    return g_ascii_strncasecmp(folder, "user/", strlen("user/")) == 0 || g_ascii_strcasecmp(folder, "user") == 0
+        || g_ascii_strncasecmp(folder, "DELETED/", strlen("DELETED/")) == 0 || g_ascii_strcasecmp(folder, "DELETED") == 0;
+}
+
+bool mailbox_name_of_shared(const char *attribute, const char *value, const char *domain, char **mailbox, GError **error)
+{
+    g_autofree char *composed = g_utf8_normalize(value, -1, G_NORMALIZE_NFC);
+    g_autofree char *lower = NULL;
+    const char *problem;
+    char *folder, *at;
+
+    if (composed == NULL)
+        return refuse(attribute, value, "it must be UTF-8", error);
+    folder = composed + (g_str_has_prefix(composed, SHARED_PREFIX) ? strlen(SHARED_PREFIX) : 0);
+    at = strrchr(folder, '@');
+    lower = g_ascii_strdown(at != NULL ? at + 1 : domain, -1);
+    if (at != NULL)
+        *at = '\0';
+    problem = folder_problem(folder);
+    if (problem == NULL && (is_foreign(folder) || strchr(folder, '@') != NULL))
+        problem = is_foreign(folder) ? "a shared mailbox is below \"shared/\"" : "a mailbox's name has one \"@\" at the most";
+    if (problem == NULL)
+        problem = domain_problem(lower);
+    if (problem == NULL && strlen(lower) > ADDRESS_MAX)
+        problem = "a domain may have 254 octets at the most";
+    if (problem != NULL)
+        return refuse(attribute, value, problem, error);
+    *mailbox = g_strconcat(SHARED_PREFIX, folder, "@", lower, NULL);
+    return true;
+}
+
+GPtrArray *mailbox_name_parents(const char *mailbox)
+{
+    GPtrArray *parents = g_ptr_array_new_with_free_func(g_free);
+    const char *at = strrchr(mailbox, '@');
+
+    for (const char *slash = strchr(mailbox, '/'); slash != NULL && slash < at; slash = strchr(slash + 1, '/'))
+        g_ptr_array_add(parents, g_strdup_printf("%.*s%s", (int)(slash - mailbox), mailbox, at));
+    return parents;
 }
 
 /* Converts with ICU's "IMAP-mailbox-name" on one side; NULL when the text does not convert. Opening a converter costs

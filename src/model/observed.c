@@ -25,6 +25,9 @@ Observed *observed_new(void)
 
     observed->quota_kib = QUOTA_UNLIMITED;
     observed->folders = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)observed_folder_free);
+    observed->acl = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    observed->metadata = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    observed->missing_parents = g_ptr_array_new_with_free_func(g_free);
     return observed;
 }
 
@@ -33,5 +36,8 @@ void observed_free(Observed *observed)
     if (observed == NULL)
         return;
     g_hash_table_unref(observed->folders);
+    g_hash_table_unref(observed->acl);
+    g_hash_table_unref(observed->metadata);
+    g_ptr_array_unref(observed->missing_parents);
     g_free(observed);
 }

@@ -2,6 +2,7 @@
 
 #include "model/fault.h"
 #include "model/mailbox_name.h"
+#include "plan/plan_shared.h"
 
 #include <string.h>
 
@@ -212,6 +213,9 @@ bool plan_make(const Entry *entry, const Account *desired, const Observed *obser
     bool new_mailbox = !observed->mailbox_exists && !observed->previous_exists;
 
     if (desired->mailbox != NULL) {
+        if (!plan_space(desired, history, error))
+            return false;
+        plan_parents(made, observed);
         if (!plan_mailbox(made, desired, observed, history, error))
             return false;
         plan_quota(made, desired, observed, history);
@@ -226,6 +230,8 @@ bool plan_make(const Entry *entry, const Account *desired, const Observed *obser
         plan_folder(made, desired, folder, g_hash_table_lookup(observed->folders, folder->name),
                     new_mailbox ? &nothing : history);
     }
+    if (desired->mailbox != NULL && desired->login == NULL)
+        plan_shared(made, desired, observed, history);
     *plan = g_steal_pointer(&made);
     return true;
 }
@@ -236,6 +242,21 @@ Plan *plan_make_deletion(const char *dn, const char *unique_id, const char *mail
 
     add_step(plan, STEP_DELETE_MAILBOX, mailbox)->before = g_strdup(mailbox);
     return plan;
+}
+
+Plan *plan_split_risky(Plan *plan)
+{
+    Step *last = plan->steps->len > 0 ? g_ptr_array_index(plan->steps, plan->steps->len - 1) : NULL;
+    Plan *risky;
+
+    if (last == NULL || step_actor(last) != ACTOR_ADMIN_ALONE)
+        return NULL;
+    risky = g_new0(Plan, 1);
+    risky->dn = g_strdup(plan->dn);
+    risky->unique_id = g_strdup(plan->unique_id);
+    risky->steps = g_ptr_array_new_with_free_func((GDestroyNotify)step_free);
+    g_ptr_array_add(risky->steps, g_ptr_array_steal_index(plan->steps, plan->steps->len - 1));
+    return risky;
 }
 
 /* What remains of `present` without `remove`, and `add`. */

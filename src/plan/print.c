@@ -10,6 +10,7 @@ static const char *actor_name(Actor actor)
     case ACTOR_DIRECTORY:
         return "directory";
     case ACTOR_ADMIN:
+    case ACTOR_ADMIN_ALONE:
         return "imap";
     case ACTOR_USER:
         return "imap as user";

@@ -33,6 +33,8 @@ const char *step_kind_name(StepKind kind)
     switch (kind) {
     case STEP_RENAME_MAILBOX:
         return "rename mailbox";
+    case STEP_CREATE_PARENT:
+        return "create parent";
     case STEP_CREATE_MAILBOX:
         return "create mailbox";
     case STEP_SET_QUOTA:
@@ -47,6 +49,10 @@ const char *step_kind_name(StepKind kind)
         return "subscribe";
     case STEP_DELETE_MAILBOX:
         return "delete mailbox";
+    case STEP_SET_ACL:
+        return "set acl";
+    case STEP_SET_SHARED_METADATA:
+        return "set metadata";
     }
     g_assert_not_reached();
 }
@@ -60,10 +66,14 @@ Actor step_actor(const Step *step)
 {
     switch (step->kind) {
     case STEP_RENAME_MAILBOX:
+    case STEP_CREATE_PARENT:
     case STEP_CREATE_MAILBOX:
     case STEP_SET_QUOTA:
     case STEP_DELETE_MAILBOX:
+    case STEP_SET_ACL:
         return ACTOR_ADMIN;
+    case STEP_SET_SHARED_METADATA:
+        return ACTOR_ADMIN_ALONE;
     case STEP_WRITE_ATTRIBUTE:
         return ACTOR_DIRECTORY;
     case STEP_CREATE_FOLDER:

@@ -2,6 +2,7 @@
 
 #include "model/fault.h"
 #include "model/mailbox_name.h"
+#include "policy/shared.h"
 
 #include <string.h>
 
@@ -194,8 +195,8 @@ static bool decide_kind(const DomainSettings *settings, const Entry *entry, Addr
     case KIND_GROUP:
         return decide_group(settings, entry, account, error);
     case KIND_RESOURCE:
-    case KIND_SHARED_FOLDER: /* nothing on their side of the store */
-        return true;
+    case KIND_SHARED_FOLDER:
+        return shared_decide(settings, entry, account, error);
     case KIND_NONE:
     case KIND_COUNT:
         break; /* not ours */

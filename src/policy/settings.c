@@ -52,6 +52,10 @@ DomainSettings *domain_settings_new(const char *name)
     g_ptr_array_add(settings->address_attributes, g_strdup("alias"));
     settings->mail_host_attribute = g_strdup("mailHost");
     settings->quota_attribute = g_strdup("mailQuota");
+    settings->folder_type_attribute = g_strdup("kolabFolderType");
+    settings->acl_attribute = g_strdup("acl");
+    settings->target_folder_attribute = g_strdup("kolabTargetFolder");
+    settings->delivery_attribute = g_strdup("mail");
     settings->policy_mode = POLICY_WHEN_EMPTY;
     settings->primary = g_ptr_array_new_with_free_func((GDestroyNotify)template_free);
     add_template(settings->primary, primary_default);
@@ -91,6 +95,10 @@ void domain_settings_unref(DomainSettings *settings)
     g_ptr_array_unref(settings->address_attributes);
     g_free(settings->mail_host_attribute);
     g_free(settings->quota_attribute);
+    g_free(settings->folder_type_attribute);
+    g_free(settings->acl_attribute);
+    g_free(settings->target_folder_attribute);
+    g_free(settings->delivery_attribute);
     g_ptr_array_unref(settings->primary);
     g_ptr_array_unref(settings->secondary);
     g_free(settings->default_locale);
@@ -142,6 +150,10 @@ void domain_settings_seal(DomainSettings *settings)
         settings->alias_attribute,
         settings->mail_host_attribute,
         settings->quota_attribute,
+        settings->folder_type_attribute,
+        settings->acl_attribute,
+        settings->target_folder_attribute,
+        settings->delivery_attribute,
         settings->default_locale,
         settings->mail_host,
     };
@@ -218,6 +230,11 @@ char **domain_settings_attributes(const DomainSettings *settings)
     add_name(names, settings->result_attribute);
     add_name(names, settings->mail_host_attribute);
     add_name(names, settings->quota_attribute);
+    add_name(names, "cn");
+    add_name(names, settings->target_folder_attribute);
+    add_name(names, settings->folder_type_attribute);
+    add_name(names, settings->acl_attribute);
+    add_name(names, settings->delivery_attribute);
     add_name(names, "preferredLanguage");
     add_name(names, "cn"); /* what a group is called in access control lists */
     add_template_names(names, settings->primary);

@@ -16,6 +16,7 @@ Record *record_new(const char *domain, const char *unique_id)
     record->aliases = g_ptr_array_new_with_free_func(g_free);
     record->folders = g_ptr_array_new_with_free_func(g_free);
     record->identifiers = g_ptr_array_new_with_free_func(g_free);
+    record->acl = g_ptr_array_new_with_free_func(g_free);
     return record;
 }
 
@@ -34,32 +35,32 @@ void record_free(Record *record)
     g_free(record->mail_host);
     g_free(record->fingerprint);
     g_free(record->primary);
+    g_free(record->blocked);
     g_clear_pointer(&record->aliases, g_ptr_array_unref);
     g_clear_pointer(&record->folders, g_ptr_array_unref);
     g_clear_pointer(&record->identifiers, g_ptr_array_unref);
     g_free(record->departure.message);
+    g_clear_pointer(&record->acl, g_ptr_array_unref);
     g_free(record);
 }
 
-static char *folders_to_json(GPtrArray *folders)
+static char *list_to_json(GPtrArray *list)
 {
     GString *json = g_string_new("[");
 
-    for (guint i = 0; folders != NULL && i < folders->len; i++) {
+    for (guint i = 0; list != NULL && i < list->len; i++) {
         if (i > 0)
             g_string_append_c(json, ',');
-        json_append_string(json, g_ptr_array_index(folders, i));
+        json_append_string(json, g_ptr_array_index(list, i));
     }
     g_string_append_c(json, ']');
     return g_string_free(json, FALSE);
 }
 
-static bool read_folders(State *state, Record *record, GError **error)
+/* `sql` gives the elements of one of the record's lists, in order. */
+static bool read_list(State *state, const Record *record, const char *sql, GPtrArray *list, GError **error)
 {
-    g_autoptr(Query) query = query_begin(state,
-                                         "SELECT f.value FROM entry e, json_each(e.folders) f"
-                                         " WHERE e.domain = ? AND e.unique_id = ? ORDER BY f.key",
-                                         error);
+    g_autoptr(Query) query = query_begin(state, sql, error);
     bool row;
 
     if (query == NULL)
@@ -67,12 +68,22 @@ static bool read_folders(State *state, Record *record, GError **error)
     query_bind_text(query, 1, record->domain);
     query_bind_text(query, 2, record->unique_id);
     for (;;) {
-        if (!query_step(state, query, "read the folders of a record", &row, error))
+        if (!query_step(state, query, "read a list of a record", &row, error))
             return false;
         if (!row)
             return true;
-        g_ptr_array_add(record->folders, query_text(query, 0));
+        g_ptr_array_add(list, query_text(query, 0));
     }
+}
+
+static bool read_lists(State *state, Record *record, GError **error)
+{
+    static const char FOLDERS[] = "SELECT f.value FROM entry e, json_each(e.folders) f"
+                                  " WHERE e.domain = ? AND e.unique_id = ? ORDER BY f.key";
+    static const char ACL[] = "SELECT a.value FROM entry e, json_each(e.acl) a"
+                              " WHERE e.domain = ? AND e.unique_id = ? ORDER BY a.key";
+
+    return read_list(state, record, FOLDERS, record->folders, error) && read_list(state, record, ACL, record->acl, error);
 }
 
 /* *record stays NULL when there is no row. */
@@ -80,7 +91,7 @@ static bool read_entry(State *state, const char *domain, const char *unique_id, 
 {
     g_autoptr(Query) query = query_begin(state,
                                          "SELECT kind, dn, modifytimestamp, result_attribute, mailbox, mail_host,"
-                                         " fingerprint, coalesce(quota_kib, ?3), status = 'departed', renaming_to"
+                                         " fingerprint, coalesce(quota_kib, ?3), status = 'departed', renaming_to, blocked"
                                          " FROM entry WHERE domain = ?1 AND unique_id = ?2",
                                          error);
     bool row;
@@ -105,6 +116,7 @@ static bool read_entry(State *state, const char *domain, const char *unique_id, 
     (*record)->quota_kib = query_int(query, 7);
     (*record)->departed = query_int(query, 8) != 0;
     (*record)->renaming_to = query_text(query, 9);
+    (*record)->blocked = query_text(query, 10);
     return true;
 }
 
@@ -116,7 +128,7 @@ bool state_find_record(State *state, const char *domain, const char *unique_id, 
     if (!read_entry(state, domain, unique_id, &found, error))
         return false;
     if (found != NULL
-        && (!read_folders(state, found, error) || !address_read(state, found, error)
+        && (!read_lists(state, found, error) || !address_read(state, found, error)
             || !identifier_read(state, found, error) || !departure_read(state, found, error)))
         return false;
     *record = g_steal_pointer(&found);
@@ -225,7 +237,7 @@ static bool fail_owned(State *state, const Record *record, GError **error)
     return false;
 }
 
-static void bind_record(Query *query, const Record *record, const char *folders, const char *now)
+static void bind_record(Query *query, const Record *record, const char *folders, const char *acl, const char *now)
 {
     query_bind_text(query, 1, record->domain);
     query_bind_text(query, 2, record->unique_id);
@@ -242,26 +254,30 @@ static void bind_record(Query *query, const Record *record, const char *folders,
     query_bind_text(query, 12, folders);
     query_bind_text(query, 13, now);
     query_bind_text(query, 14, record->departed ? NULL : now);
+    query_bind_text(query, 15, acl);
+    query_bind_text(query, 16, record->blocked);
 }
 
 bool record_write(State *state, const Record *record, const char *now, GError **error)
 {
     static const char WRITE[] =
         "INSERT INTO entry (domain, unique_id, kind, dn, modifytimestamp, result_attribute, mailbox, mail_host, quota_kib,"
-        " fingerprint, status, folders, first_seen, provisioned_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " fingerprint, status, folders, first_seen, provisioned_at, acl, blocked)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (domain, unique_id) DO UPDATE SET kind = excluded.kind, dn = excluded.dn,"
         " modifytimestamp = excluded.modifytimestamp, result_attribute = excluded.result_attribute,"
         " mailbox = excluded.mailbox, renaming_to = NULL, mail_host = excluded.mail_host, quota_kib = excluded.quota_kib,"
         " fingerprint = excluded.fingerprint, status = excluded.status, folders = excluded.folders,"
-        " provisioned_at = coalesce(excluded.provisioned_at, provisioned_at)";
-    g_autofree char *folders = folders_to_json(record->folders);
+        " provisioned_at = coalesce(excluded.provisioned_at, provisioned_at), acl = excluded.acl,"
+        " blocked = excluded.blocked";
+    g_autofree char *folders = list_to_json(record->folders);
+    g_autofree char *acl = list_to_json(record->acl);
     g_autoptr(Query) query = query_begin(state, WRITE, error);
     int result;
 
     if (query == NULL)
         return false;
-    bind_record(query, record, folders, now);
+    bind_record(query, record, folders, acl, now);
     result = sqlite3_step(query);
     if (result == SQLITE_CONSTRAINT_UNIQUE)
         return fail_owned(state, record, error);

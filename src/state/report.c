@@ -81,7 +81,8 @@ static bool append_problems_text(State *state, GString *out, GError **error)
     static const char PROBLEMS[] =
         "SELECT iif(what IN ('domain', 'held'), domain, NULL) AS domain, dn AS entry, unique_id AS \"unique id\", address, mailbox,"
         " since, CASE WHEN what = 'domain' THEN 'not in order' WHEN what = 'held' THEN 'held for approval'"
-        "  WHEN what = 'departure' THEN 'not deleted' WHEN next_try IS NULL THEN"
+        "  WHEN what = 'departure' THEN 'not deleted' WHEN what = 'server' THEN"
+        "  'tried again when the server is another version' WHEN next_try IS NULL THEN"
         "  'parked: waits until the entry changes' ELSE 'next try ' || next_try END AS state,"
         " attempts, message FROM problems";
     g_autoptr(Query) query = query_begin(state, PROBLEMS, error);

@@ -11,6 +11,8 @@ case ${directory##*/} in
 esac
 [ ! -d "$directory/kolabd" ] || lab_stop "$directory/kolabd" TERM
 for server in ds imap slapd; do
-  [ ! -d "$directory/$server" ] || "$lab_dir/../$server-down.sh" "$directory/$server"
+  for base in "$directory/$server" "$directory/$server"-*; do # a second one of a kind has a name behind it
+    [ ! -d "$base" ] || "$lab_dir/../$server-down.sh" "$base"
+  done
 done
 rm -rf "$directory"

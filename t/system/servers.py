@@ -13,9 +13,10 @@ DIE_WITH_US = ["setpriv", "--pdeathsig", "KILL"]
 class Server:
     """One server: `env` is what its start script says of it (t/lab/ds-up.sh, t/lab/imap-up.sh)."""
 
-    def __init__(self, kind, directory):
+    def __init__(self, kind, directory, name=None, **environment):
         self.kind = kind
-        self.base = directory / kind
+        self.base = directory / (name or kind)
+        self.environment = environment
         self.env = {}
 
     def start(self):
@@ -23,7 +24,7 @@ class Server:
         self.finish_start(self.begin_start())
 
     def begin_start(self):
-        environment = dict(os.environ, CA_DIRECTORY=str(self.base.parent / "ca"))
+        environment = dict(os.environ, CA_DIRECTORY=str(self.base.parent / "ca"), **self.environment)
         return subprocess.Popen([*DIE_WITH_US, LAB / f"{self.kind}-up.sh", self.base], env=environment)
 
     def finish_start(self, process):

@@ -274,7 +274,8 @@ START_TEST(the_attributes_to_read_are_named_once)
     g_ptr_array_add(settings->secondary, template_parse("%(SN)s.%(mailhost)s@%(standard_domain)s", NULL));
     names = domain_settings_attributes(settings);
     list = g_strjoinv(" ", names);
-    ck_assert_str_eq(list, "mail alias mailAlternateAddress mailHost mailQuota preferredLanguage cn givenname sn uid");
+    ck_assert_str_eq(list, "mail alias mailAlternateAddress mailHost mailQuota cn kolabTargetFolder kolabFolderType acl preferredLanguage"
+                              " givenname sn uid");
     ck_assert_str_eq(settings->name, "example.org");
     ck_assert_str_eq(settings->base_dn, "dc=example,dc=org");
 }
@@ -297,6 +298,10 @@ static void change_mail(DomainSettings *s) { replace(&s->mail_attribute, "m"); }
 static void change_alias(DomainSettings *s) { replace(&s->alias_attribute, "a"); }
 static void change_host_attribute(DomainSettings *s) { replace(&s->mail_host_attribute, "h"); }
 static void change_quota_attribute(DomainSettings *s) { replace(&s->quota_attribute, "q"); }
+static void change_type_attribute(DomainSettings *s) { replace(&s->folder_type_attribute, "t"); }
+static void change_acl_attribute(DomainSettings *s) { replace(&s->acl_attribute, "r"); }
+static void change_target_attribute(DomainSettings *s) { replace(&s->target_folder_attribute, "f"); }
+static void change_delivery(DomainSettings *s) { replace(&s->delivery_attribute, "d"); }
 static void change_locale(DomainSettings *s) { replace(&s->default_locale, "de"); }
 static void change_host(DomainSettings *s) { replace(&s->mail_host, ""); }
 static void change_aliases(DomainSettings *s) { g_ptr_array_add(s->aliases, g_strdup("x")); }
@@ -312,7 +317,7 @@ static const Change changes[] = {
     change_name,   change_base_dn, change_filter,         change_unique_id,       change_result,    change_mail,
     change_alias,  change_host,    change_host_attribute, change_quota_attribute, change_locale,    change_aliases,
     change_mode,   change_primary, change_secondary,      change_addresses,       change_quota,     change_enforce,
-    change_read_only,
+    change_read_only, change_type_attribute, change_acl_attribute, change_target_attribute, change_delivery,
 };
 
 START_TEST(every_setting_but_the_folders_changes_the_digest)

@@ -1,0 +1,29 @@
+/* blocked.h - the step that some IMAP servers die of (SETMETADATA on a shared mailbox), and who found out.
+ *
+ * It is tried once on each version of a server, by one worker. When the server dies of it, that is remembered in the state
+ * with the version, reported once, and the step left out of all plans until the server is another version; the entries that
+ * went without it are then queued again. */
+#pragma once
+
+#include "imap/mailstore.h"
+#include "plan/plan.h"
+#include "state/state.h"
+
+#include <glib.h>
+
+typedef struct Blocked Blocked;
+
+/* `state` and `uri` must outlive it. */
+Blocked *blocked_new(State *state, const char *uri);
+void blocked_free(Blocked *blocked);
+
+/* What the server is, as it said at the last connect; another version than the one that died lifts the block. FAULT_STOP. */
+bool blocked_notice_server(Blocked *blocked, const char *server, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Whether the step is known to kill this server. */
+bool blocked_is(Blocked *blocked);
+
+/* Carries out a plan of one such step, as apply_plan does, unless the server turns out to die of it: then it succeeds with
+ * *dies set. */
+bool blocked_apply(Blocked *blocked, const Plan *risky, Mailstore *mailstore, GPtrArray *journal, bool *dies,
+                   GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,0 +1,23 @@
+/* observe_shared.h - the commands that ask what exists of a shared mailbox, and what their answers say. Pure, private to
+ * this folder. All are flat in the number of the server's mailboxes: no LIST. */
+#pragma once
+
+#include "imap/namespace.h"
+#include "imap/session.h"
+#include "model/account.h"
+#include "model/observed.h"
+
+#include <glib.h>
+
+/* As administrator: existence, metadata and access control list of the mailbox and, unless NULL, of its previous name. A new
+ * array of ImapCommand*. */
+GPtrArray *observe_shared_commands(const Namespace *names, const Account *account, const char *previous);
+/* FAULT_PARK: the server refused. */
+bool observe_shared_answers(const char *uri, GPtrArray *commands, bool with_previous, Observed *observed,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same of what the mailbox is below (of char*, top first), when it has to be created. Without a list of its own yet it
+ * will have that of the last one that is there, or the server's default. */
+GPtrArray *observe_parents_commands(const Namespace *names, GPtrArray *parents);
+bool observe_parents_answers(const char *uri, GPtrArray *commands, GPtrArray *parents, Observed *observed,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;

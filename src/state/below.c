@@ -1,0 +1,82 @@
+#include "state/database.h"
+#include "state/queue.h"
+#include "wait/wait.h"
+
+#include <string.h>
+
+/* The two halves around the name of something below a mailbox: "shared/Team/" and "@example.org". */
+typedef struct {
+    char *top;
+    char *domain;
+} Halves;
+
+static void halves_clear(Halves *halves)
+{
+    g_free(halves->top);
+    g_free(halves->domain);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Halves, halves_clear)
+
+static Halves split(const char *mailbox)
+{
+    const char *at = strrchr(mailbox, '@');
+    gsize len = at != NULL ? (gsize)(at - mailbox) : strlen(mailbox);
+
+    return (Halves){.top = g_strdup_printf("%.*s/", (int)len, mailbox), .domain = g_strdup(mailbox + len)};
+}
+
+#define IS_BELOW " mailbox LIKE 'shared/%' AND substr(mailbox, 1, length(?1)) = ?1 AND substr(mailbox, -length(?2)) = ?2"
+
+static bool queue_below(State *state, const Halves *old, const char *now, GError **error)
+{
+    static const char QUEUE[] =
+        "INSERT INTO change (domain, unique_id, reason, state, due, queued_at, verify)"
+        " SELECT domain, unique_id, 'parent', 'queued', ?3, ?3, 1 FROM entry WHERE" IS_BELOW " AND status = 'ok'"
+        " ON CONFLICT DO UPDATE SET state = 'queued', due = iif(state = 'queued', min(due, excluded.due), excluded.due),"
+        " verify = 1, generation = generation + 1";
+    g_autoptr(Query) query = query_begin(state, QUEUE, error);
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, old->top);
+    query_bind_text(query, 2, old->domain);
+    query_bind_text(query, 3, now);
+    return query_run(state, query, "queue what is below a mailbox", error);
+}
+
+/* A name that is taken already stays as it is recorded: the entry's own turn shows what is wrong. */
+static bool rename_below(State *state, const Halves *old, const Halves *new, GError **error)
+{
+    static const char RENAME[] =
+        "UPDATE OR IGNORE entry SET mailbox = ?3"
+        " || substr(mailbox, length(?1) + 1, length(mailbox) - length(?1) - length(?2)) || ?4 WHERE" IS_BELOW;
+    g_autoptr(Query) query = query_begin(state, RENAME, error);
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, old->top);
+    query_bind_text(query, 2, old->domain);
+    query_bind_text(query, 3, new->top);
+    query_bind_text(query, 4, new->domain);
+    return query_run(state, query, "rename what is below a mailbox", error);
+}
+
+static bool move_below(State *state, const char *from, const char *to, GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autofree char *now = wait_timestamp(0);
+    g_auto(Halves) old = split(from);
+    g_auto(Halves) new = split(to);
+    g_auto(Transaction) transaction = {0};
+
+    return transaction_begin(&transaction, state, error) && queue_below(state, &old, now, error)
+        && rename_below(state, &old, &new, error) && transaction_commit(&transaction, error);
+}
+
+bool state_move_below(State *state, const char *from, const char *to, GError **error)
+{
+    if (!move_below(state, from, to, error))
+        return false;
+    queue_wake(state);
+    return true;
+}
