@@ -8,7 +8,6 @@
 #include "model/fault.h"
 #include "model/mailbox_name.h"
 #include "plan/print.h"
-#include "policy/shared.h"
 
 #include <stdio.h>
 #include <string.h>
