@@ -42,9 +42,10 @@ bool mailstore_observe_names(Mailstore *mailstore, const char *mailbox, const ch
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Looks at what exists for a shared mailbox, all by the admin session: the mailbox with its metadata and rights, and, when it
- * is not there, what it has to be below. `previous` as above. *observed is owned by the caller. */
-bool mailstore_observe_shared(Mailstore *mailstore, const Account *account, const char *previous, Observed **observed,
-                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+ * is not there, what it has to be below. `previous` as above; `vacated`: take the mailbox for gone, whoever has it. *observed
+ * is owned by the caller. */
+bool mailstore_observe_shared(Mailstore *mailstore, const Account *account, const char *previous, bool vacated,
+                              Observed **observed, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Carries out steps that all have the same actor (ACTOR_ADMIN..., or ACTOR_USER, then as `login`) as one pipeline. Adds to
  * `applied` (of Step*, borrowed) those that have taken effect, also when it fails. "Already exists" is success for a CREATE.

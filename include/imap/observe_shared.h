@@ -12,8 +12,8 @@
 /* As administrator: existence, metadata and access control list of the mailbox and, unless NULL, of its previous name. A new
  * array of ImapCommand*. */
 GPtrArray *observe_shared_commands(const Namespace *names, const Account *account, const char *previous);
-/* FAULT_PARK: the server refused. */
-bool observe_shared_answers(const char *uri, GPtrArray *commands, bool with_previous, Observed *observed,
+/* `vacated`: take the mailbox for gone. FAULT_PARK: the server refused. */
+bool observe_shared_answers(const char *uri, GPtrArray *commands, bool with_previous, bool vacated, Observed *observed,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The same of what the mailbox is below (of char*, top first), when it has to be created. Without a list of its own yet it

@@ -8,6 +8,7 @@
 #include "model/fault.h"
 #include "model/mailbox_name.h"
 #include "plan/print.h"
+#include "policy/shared.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -79,7 +80,8 @@ static bool refuse_claim(Job *job, const Claim *claim, const char *why, GError *
     set_wait(job);
     g_set_error(error, FAULT, FAULT_PARK,
                 "mailbox %s belongs to %s (unique id %s, domain %s), %s; give one of the two another %s", job->account->mailbox,
-                owner, claim->unique_id, claim->domain, why, job->domain->result_attribute);
+                owner, claim->unique_id, claim->domain, why,
+                job->account->login != NULL ? job->domain->result_attribute : shared_name_attribute(job->domain, job->entry));
     return false;
 }
 
@@ -129,6 +131,9 @@ static bool find_renamed(Job *job, GError **error)
         return false;
     }
     if (observed->mailbox_exists) {
+        /* What is below it went along, also when it is another entry's. */
+        if (!state_move_below(job->shared->state, record->mailbox, record->renaming_to, error))
+            return false;
         g_free(record->mailbox);
         record->mailbox = g_steal_pointer(&record->renaming_to);
     }
@@ -198,7 +203,7 @@ static bool observe(Job *job, GError **error)
         job->change->verify = true;
     /* All of it is cheap to ask, and only the server knows the rights that are not ours. */
     if (job->account->login == NULL)
-        return mailstore_observe_shared(job->mailstore, job->account, same ? NULL : recorded, &job->observed, error);
+        return mailstore_observe_shared(job->mailstore, job->account, same ? NULL : recorded, job->vacated, &job->observed, error);
     if (same && !job->change->verify) {
         job->observed = observe_record(job);
         return true;

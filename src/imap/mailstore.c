@@ -155,8 +155,8 @@ static bool observe_parents(Mailstore *mailstore, const Account *account, Observ
         && observe_parents_answers(mailstore->settings->uri, commands, parents, seen, error);
 }
 
-bool mailstore_observe_shared(Mailstore *mailstore, const Account *account, const char *previous, Observed **observed,
-                              GError **error)
+bool mailstore_observe_shared(Mailstore *mailstore, const Account *account, const char *previous, bool vacated,
+                              Observed **observed, GError **error)
 {
     g_autoptr(Observed) seen = observed_new();
     g_autoptr(GPtrArray) commands = NULL;
@@ -165,7 +165,7 @@ bool mailstore_observe_shared(Mailstore *mailstore, const Account *account, cons
         return false;
     commands = observe_shared_commands(&mailstore->admin_names, account, previous);
     if (!mailstore_run_admin(mailstore, commands, error)
-        || !observe_shared_answers(mailstore->settings->uri, commands, previous != NULL, seen, error)
+        || !observe_shared_answers(mailstore->settings->uri, commands, previous != NULL, vacated, seen, error)
         || (!seen->mailbox_exists && !observe_parents(mailstore, account, seen, error)))
         return false;
     *observed = g_steal_pointer(&seen);

@@ -54,7 +54,8 @@ static bool read_acl(const char *uri, const ImapCommand *command, Observed *obse
     return true;
 }
 
-bool observe_shared_answers(const char *uri, GPtrArray *commands, bool with_previous, Observed *observed, GError **error)
+bool observe_shared_answers(const char *uri, GPtrArray *commands, bool with_previous, bool vacated, Observed *observed,
+                            GError **error)
 {
     guint at = 0;
 
@@ -63,6 +64,7 @@ bool observe_shared_answers(const char *uri, GPtrArray *commands, bool with_prev
             && !observe_read_existence(uri, g_ptr_array_index(commands, COMMANDS_EACH), &observed->previous_exists, error)))
         return false;
     observed->quota_known = true;
+    observed->mailbox_exists = observed->mailbox_exists && !vacated;
     if (!observed->mailbox_exists && !observed->previous_exists)
         return true;
     /* Rights and metadata move with the mailbox: before a rename those of the old name count. */

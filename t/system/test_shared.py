@@ -267,6 +267,21 @@ def test_renaming_a_parent_does_not_take_other_entries_mailboxes_away(fixed):
     check_nothing_to_do(lab)
 
 
+def test_two_shared_folders_exchange_their_names_with_all_below(fixed):
+    lab = fixed
+    one = add_shared(lab, "One", kolabTargetFolder=f"shared/A@{lab.domain}", kolabFolderType="event")
+    two = add_shared(lab, "Two", kolabTargetFolder=f"shared/B@{lab.domain}", kolabFolderType="task")
+    add_shared(lab, "Three", kolabTargetFolder=f"shared/A/Below@{lab.domain}", kolabFolderType="note")
+    lab.kolabd.run("--sync")
+    lab.imap.create(f"shared/A/Free@{lab.domain}")
+    lab.modify(one, kolabTargetFolder=f"shared/B@{lab.domain}", kolabFolderType=None)
+    lab.modify(two, kolabTargetFolder=f"shared/A@{lab.domain}", kolabFolderType=None)
+    lab.kolabd.run("--sync")
+    types = {name: folder_type(lab, f"shared/{name}@{lab.domain}") for name in ("A", "B", "A/Below", "B/Free")}
+    assert types == {"A": "task", "B": "event", "A/Below": "note", "B/Free": None}
+    check_nothing_to_do(lab)
+
+
 def test_a_rename_never_merges_two_mailboxes(fixed):
     lab = fixed
     dn = add_shared(lab, "Team")
