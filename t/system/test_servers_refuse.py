@@ -145,7 +145,7 @@ def test_from_an_incomplete_read_nothing_is_concluded(lab, kolabd):
     kolabd.run("--sync")
     lab.delete(people[0])
     limited = add_service(lab, "limited", READ, nsSizeLimit=3)
-    kolabd.configure({"ldap": {"bind_dn": limited}})
+    kolabd.configure({"ldap": {"bind_dn": limited}, "deletion": {"mode": "keep"}})
     assert "incomplete" in kolabd.run("--sync", check=1).stderr
     assert query(kolabd, "SELECT count(*) FROM entry WHERE status = 'ok'") == [(6,)]
     assert "incomplete" in kolabd.ctl("problems", check=3).stdout

@@ -160,6 +160,7 @@ def test_a_daemon_converges_after_the_imap_server_was_away(lab, kolabd, wait_unt
 
 def test_what_changes_while_the_directory_comes_back_is_noticed(lab, kolabd, wait_until):
     jane, john, joan = [lab.add_person(uid, givenName=uid.capitalize(), sn="Example") for uid in ("jane", "john", "joan")]
+    kolabd.configure({"deletion": {"mode": "keep"}})
     daemon = kolabd.start()
     for uid in ("jane", "john", "joan"):
         daemon.wait_for_log(f"in order after.*user/{uid}.example@{lab.domain}")
