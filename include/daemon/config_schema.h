@@ -15,7 +15,7 @@ typedef enum {
     PLACE_GLOBAL = 1 << 0,    /* once for the daemon */
     PLACE_INHERITED = 1 << 1, /* globally, and again below a domain */
     PLACE_DOMAIN = 1 << 2,    /* below a domain only: "domains: NAME:" */
-    PLACE_FOLDER = 1 << 3,    /* below a folder: "folders: NAME:" */
+    PLACE_FOLDER = 1 << 3,    /* below a folder: "folders: create: NAME:" */
 } SettingPlace;
 
 /* Which structure has the field. */
@@ -65,6 +65,7 @@ struct Setting {
     gsize offset;
     const char *fallback; /* default, as YAML; NULL: none */
     bool required;
+    bool zero;  /* a quota may be 0, which means a quota root without a limit */
     gint64 min; /* in the unit of the field */
     gint64 max;
     const char *const *choices; /* names in the order of the enum, NULL-terminated */
@@ -75,7 +76,7 @@ struct Setting {
 extern const SettingType type_text, type_path, type_file, type_secret, type_switch, type_count, type_duration,
     type_choice, type_quota, type_attribute, type_attributes, type_template, type_templates, type_locale,
     type_filter, type_dn, type_dn_or_none, type_ldap_uri, type_imap_uri, type_host, type_partition, type_domain_names,
-    type_metadata, type_folders, type_domains;
+    type_metadata, type_acl, type_folders, type_domains;
 
 /* All rows, NULL path at the end. */
 extern const Setting config_settings[];

@@ -21,6 +21,7 @@ typedef struct {
     char *partition;     /* NULL: where the server puts it */
     gint64 quota_kib;    /* its own quota root: KiB or QUOTA_UNLIMITED; QUOTA_ANY: none of its own */
     GPtrArray *metadata; /* of Metadata* */
+    GPtrArray *acl;      /* of AclEntry*: who has rights beside the owner; others' are left alone */
     bool subscribe;
 } Folder;
 
@@ -29,6 +30,8 @@ void metadata_free(Metadata *metadata);
 /* A folder without metadata, QUOTA_ANY, subscribed. */
 Folder *folder_new(const char *name);
 void folder_free(Folder *folder);
+/* The special use (RFC 6154) of a folder whose type says that it is one: "\\Drafts", "\\Sent", "\\Junk", "\\Trash"; NULL: none. */
+const char *folder_special_use(const Folder *folder);
 
 /* What an attribute of the entry should hold. */
 typedef struct {

@@ -59,7 +59,7 @@ static bool decide_owner(Shared *shared, Directory *directory, const DomainSetti
 
 static bool examine_owner(Shared *shared, Directory *directory, const char *mailbox, Owner *owner, GError **error)
 {
-    const DomainSettings *domain = config_find_domain(shared->config, owner->domain);
+    g_autoptr(DomainSettings) domain = domains_find_served(shared->domains, owner->domain);
     g_autoptr(Record) record = NULL;
     g_autoptr(Entry) entry = NULL;
 

@@ -1,6 +1,7 @@
 #include "daemon/config_schema.h"
 
 #include "model/account.h"
+#include "model/acl.h"
 #include "model/mailbox_name.h"
 
 #include <string.h>
@@ -169,6 +170,51 @@ static void read_metadata(const Reading *reading, const Setting *setting, const 
     *(GPtrArray **)field = entries;
 }
 
+static bool has_identifier(GPtrArray *entries, const char *identifier)
+{
+    for (guint i = 0; i < entries->len; i++)
+        if (acl_identifier_equal(((AclEntry *)g_ptr_array_index(entries, i))->identifier, identifier))
+            return true;
+    return false;
+}
+
+static void read_rights(const Reading *reading, const Setting *setting, const ConfigNode *subject, const ConfigNode *rights,
+                        GPtrArray *entries)
+{
+    g_autofree char *value = rights->kind == CONFIG_TEXT ? g_strconcat(subject->text, ", ", rights->text, NULL) : NULL;
+    g_autoptr(GError) error = NULL;
+    AclEntry *entry = NULL;
+
+    if (rights->kind == CONFIG_REFUSED)
+        return;
+    if (value == NULL || config_node_is_null(rights)) {
+        config_setting_refuse(reading, setting, rights, "want rights, such as lrs or read-only");
+    } else if (!acl_parse("acl", value, &entry, &error)) {
+        config_setting_refuse(reading, setting, rights, error->message);
+    } else if (has_identifier(entries, entry->identifier)) {
+        config_setting_refuse(reading, setting, subject, "the same subject twice (subjects are compared without case)");
+        acl_entry_free(entry);
+    } else {
+        g_ptr_array_add(entries, entry);
+    }
+}
+
+static void free_acl_entry(gpointer entry)
+{
+    acl_entry_free(entry);
+}
+
+static void read_acl(const Reading *reading, const Setting *setting, const ConfigNode *node, gpointer field)
+{
+    GPtrArray *entries = g_ptr_array_new_with_free_func(free_acl_entry);
+
+    for (guint i = 0; i < node->values->len; i++)
+        read_rights(reading, setting, g_ptr_array_index(node->keys, i), g_ptr_array_index(node->values, i), entries);
+    g_ptr_array_unref(*(GPtrArray **)field);
+    *(GPtrArray **)field = entries;
+}
+
+const SettingType type_acl = {"a mapping of subjects to rights", CONFIG_MAPPING, STORE_LIST, .read = read_acl};
 const SettingType type_folders = {"a mapping of folder names", CONFIG_MAPPING, STORE_LIST,
                                   .read = read_folders, .fall_back = default_to_folders};
 const SettingType type_metadata = {"a mapping of metadata entries", CONFIG_MAPPING, STORE_LIST,

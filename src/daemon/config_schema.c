@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* "ldap.uri", "domains.NAME.base_dn", "folders.NAME.quota". */
+/* "ldap.uri", "domains.NAME.base_dn", "folders.create.NAME.quota". */
 static char *full_path(const Setting *setting)
 {
     const char *below = "";
@@ -12,7 +12,7 @@ static char *full_path(const Setting *setting)
     if (setting->place == PLACE_DOMAIN)
         below = "domains.NAME.";
     else if (setting->place == PLACE_FOLDER)
-        below = "folders.NAME.";
+        below = "folders.create.NAME.";
     return g_strconcat(below, setting->path, NULL);
 }
 

@@ -107,18 +107,18 @@ static void read_quota(const Reading *reading, const Setting *setting, const Con
     static const Unit units[] = {
         {"", 1}, {"KiB", 1}, {"MiB", 1 << 10}, {"GiB", 1 << 20}, {"TiB", 1 << 30}, {NULL, 0},
     };
-    g_autofree char *want = g_strdup_printf("a quota: a number from 1 to %" G_GINT64_FORMAT
+    g_autofree char *want = g_strdup_printf("a quota: a number from %d to %" G_GINT64_FORMAT
                                             " in KiB, or a number with the suffix KiB, "
                                             "MiB, GiB or TiB, or unlimited (-1), or none",
-                                            QUOTA_MAX_KIB);
+                                            setting->zero ? 0 : 1, QUOTA_MAX_KIB);
     gint64 kib;
 
     if (strcmp(node->text, "none") == 0)
         *(gint64 *)field = QUOTA_ANY;
     else if (strcmp(node->text, "unlimited") == 0 || strcmp(node->text, "-1") == 0)
         *(gint64 *)field = QUOTA_UNLIMITED;
-    else if (parse_scaled(node->text, units, &kib) && kib >= 1 && kib <= QUOTA_MAX_KIB)
-        *(gint64 *)field = kib;
+    else if (parse_scaled(node->text, units, &kib) && kib >= (setting->zero ? 0 : 1) && kib <= QUOTA_MAX_KIB)
+        *(gint64 *)field = kib > 0 ? kib : QUOTA_UNLIMITED;
     else
         refuse_text(reading, setting, node, want);
 }

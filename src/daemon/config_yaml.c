@@ -5,7 +5,7 @@
 #include <string.h>
 #include <yaml.h>
 
-/* The deepest setting (domains, NAME, folders, NAME, metadata, ENTRY) is at 6. */
+/* The deepest setting (domains, NAME, folders, create, NAME, metadata, ENTRY) is at 7. */
 enum { DEPTH_MAX = 16 };
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(yaml_event_t, yaml_event_delete)

@@ -2,6 +2,10 @@
 
 #include "model/acl.h"
 
+#include <string.h>
+
+#define FOLDER_TYPE "/private/vendor/kolab/folder-type"
+
 Metadata *metadata_new(const char *name, const char *value)
 {
     Metadata *metadata = g_new0(Metadata, 1);
@@ -27,6 +31,7 @@ Folder *folder_new(const char *name)
     folder->name = g_strdup(name);
     folder->quota_kib = QUOTA_ANY;
     folder->metadata = g_ptr_array_new_with_free_func((GDestroyNotify)metadata_free);
+    folder->acl = g_ptr_array_new_with_free_func((GDestroyNotify)acl_entry_free);
     folder->subscribe = true;
     return folder;
 }
@@ -38,7 +43,30 @@ void folder_free(Folder *folder)
     g_free(folder->name);
     g_free(folder->partition);
     g_ptr_array_unref(folder->metadata);
+    g_ptr_array_unref(folder->acl);
     g_free(folder);
+}
+
+const char *folder_special_use(const Folder *folder)
+{
+    static const struct {
+        const char *type;
+        const char *use;
+    } uses[] = {
+        {"mail.drafts", "\\Drafts"},
+        {"mail.sentitems", "\\Sent"},
+        {"mail.junkemail", "\\Junk"},
+        {"mail.wastebasket", "\\Trash"},
+    };
+
+    for (guint i = 0; i < folder->metadata->len; i++) {
+        const Metadata *metadata = g_ptr_array_index(folder->metadata, i);
+
+        for (guint u = 0; g_ascii_strcasecmp(metadata->name, FOLDER_TYPE) == 0 && u < G_N_ELEMENTS(uses); u++)
+            if (strcmp(metadata->value, uses[u].type) == 0)
+                return uses[u].use;
+    }
+    return NULL;
 }
 
 AttributeValues *attribute_values_new(const char *name)

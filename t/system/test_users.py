@@ -203,7 +203,7 @@ def test_the_largest_quota_works_and_one_more_is_parked(lab, kolabd):
 def test_folder_names_with_umlauts_blanks_quotes_and_ampersands_work(lab, kolabd):
     names = ["Entwürfe", "台北 & co", "Jane's Ordner", "R&D", "Über uns/Größe & Maß", "📅"]
     lab.add_person("jane", givenName="Jane", sn="Example")
-    kolabd.configure({"folders": {name: {"metadata": {"/private/vendor/kolab/folder-type": "mail"}} for name in names}})
+    kolabd.configure({"folders": {"create": {name: {"metadata": {"/private/vendor/kolab/folder-type": "mail"}} for name in names}}})
     kolabd.run("--sync")
     login = f"jane.example@{lab.domain}"
     assert lab.imap.folders(login) == sorted(["INBOX", "Über uns", *names])

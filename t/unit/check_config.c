@@ -118,7 +118,7 @@ static const struct {
     {MINIMAL "workers: -1\n", "x:4:10: workers: want a whole number from 1 to 64, got \"-1\""},
     {MINIMAL "workers: 99999999999999999999\n",
      "x:4:10: workers: want a whole number from 1 to 64, got \"99999999999999999999\""},
-    {MINIMAL "folders_enforce: maybe\n", "x:4:18: folders_enforce: want true or false, got \"maybe\""},
+    {MINIMAL "folders: {enforce: maybe}\n", "x:4:20: folders.enforce: want true or false, got \"maybe\""},
     {MINIMAL "sweep_interval: 5 m\n", "x:4:17: sweep_interval: want a duration from 0 to 366d, such as "
                                       "500ms, 30s, 5m, 1h (a plain number: seconds), got "
                                       "\"5 m\""},
@@ -148,23 +148,27 @@ static const struct {
                                                        "or locale, such as de or en_US, got \"xx_klingon\""},
     {MINIMAL "policy: {secondary: ['%(uid)s@x', '%(uid@x']}\n", NULL},
     /* folders */
-    {MINIMAL "folders: [Sent]\n", "x:4:10: folders: want a mapping of folder names, got a list"},
-    {MINIMAL "folders: {Sent: yes}\n", "x:4:17: folders: want a mapping of the folder's settings, or {}"},
-    {MINIMAL "folders: {Sent: {subscribed: no}}\n",
-     "x:4:18: unknown setting \"subscribed\"; did you mean \"subscribe\"?"},
-    {MINIMAL "folders: {Sent: {partition: a b}}\n",
-     "x:4:29: partition: want the name of a partition (letters, digits, hyphens, underscores, dots), got \"a "
+    {MINIMAL "folders: {create: [Sent]}\n", "x:4:19: folders.create: want a mapping of folder names, got a list"},
+    {MINIMAL "folders: {create: {Sent: yes}}\n", "x:4:26: folders.create: want a mapping of the folder's settings, or {}"},
+    {MINIMAL "folders: {create: {Sent: {subscribed: no}}}\n",
+     "x:4:27: unknown setting \"subscribed\"; did you mean \"subscribe\"?"},
+    {MINIMAL "folders: {create: {Sent: {partition: a b}}}\n",
+     "x:4:38: partition: want the name of a partition (letters, digits, hyphens, underscores, dots), got \"a "
      "b\""},
-    {MINIMAL "folders: {Sent: {metadata: {/vendor/x: 1}}}\n",
-     "x:4:29: metadata: want a metadata entry such as /private/vendor/kolab/folder-type (below /private/ or "
+    {MINIMAL "folders: {create: {Sent: {metadata: {/vendor/x: 1}}}}\n",
+     "x:4:38: metadata: want a metadata entry such as /private/vendor/kolab/folder-type (below /private/ or "
      "/shared/), "
      "got \"/vendor/x\""},
-    {MINIMAL "folders: {Sent: {metadata: {/shared/x: 1, /shared/X: 1}}}\n",
-     "x:4:43: metadata: the same entry twice (names are compared without case)"},
-    {MINIMAL "folders: {Sent: {metadata: {/shared/x: ''}}}\n",
-     "x:4:40: metadata: want the text of a metadata entry"},
-    {MINIMAL "folders: {a//b: {}}\n", NULL},
-    {MINIMAL "folders: {'': {}}\n", NULL},
+    {MINIMAL "folders: {create: {Sent: {metadata: {/shared/x: 1, /shared/X: 1}}}}\n",
+     "x:4:52: metadata: the same entry twice (names are compared without case)"},
+    {MINIMAL "folders: {create: {Sent: {metadata: {/shared/x: ''}}}}\n",
+     "x:4:49: metadata: want the text of a metadata entry"},
+    {MINIMAL "folders: {create: {Sent: {acl: {kim@example.org: lrz}}}}\n", NULL},
+    {MINIMAL "folders: {create: {Sent: {acl: {Kim@example.org: lrs, kim@example.org: p}}}}\n",
+     "x:4:55: acl: the same subject twice (subjects are compared without case)"},
+    {MINIMAL "folders: {create: {Sent: {quota: -2}}}\n", NULL},
+    {MINIMAL "folders: {create: {a//b: {}}}\n", NULL},
+    {MINIMAL "folders: {create: {'': {}}}\n", NULL},
     {MINIMAL "domain_discovery: {base_dn: kolab}\n",
      "x:4:29: domain_discovery.base_dn: want a distinguished name such as ou=People,dc=example,dc=org, got \"kolab\""},
     {MINIMAL "domain_discovery: {filter: ''}\n",
@@ -477,10 +481,11 @@ START_TEST(every_setting_reaches_its_field)
         "3, mail_host: m.h}\n"
         "attributes: {result: uid, mail: m, alias: a, mail_host: h, quota: q, addresses: [x, M],\n"
         "             target_folder: f, folder_type: t, acl: r, delivery: d}\n"
-        "user_filter: (a=b)\nfolders_enforce: true\nquota: {default: 1GiB}\n"
+        "user_filter: (a=b)\nquota: {default: 1GiB}\n"
         "deletion: {mode: keep, limit: 3, limit_percent: 7, delay: 1h}\n"
         "policy: {mode: always, primary: '', secondary: [], default_locale: de_DE}\n"
-        "folders: {Sent: {quota: 5, partition: part2, subscribe: no, metadata: {/shared/comment: hi}}}\n"
+        "folders:\n  enforce: true\n  create: {Sent: {quota: 5, partition: part2, subscribe: no, acl: {Kim@Example.org: read},\n"
+        "    metadata: {/shared/comment: hi}}}\n"
         "domains: {Example.ORG: {base_dn: 'o=x', aliases: [Example.com]}}\n");
     const DomainSettings *domain = first_domain(config);
     const Folder *folder = g_ptr_array_index(domain->folders, 0);
@@ -536,8 +541,8 @@ END_TEST
 START_TEST(a_domain_overrides_the_global_settings_and_inherits_the_others)
 {
     g_autoptr(Config) config = parse(
-        LDAP IMAP "policy: {mode: never, default_locale: de}\nquota: {default: 1MiB}\nfolders: {Sent: {}}\n"
-                  "domains:\n  a.org:\n  b.org: {policy: {mode: always}, folders: {Trash: {}, Drafts: {}}, "
+        LDAP IMAP "policy: {mode: never, default_locale: de}\nquota: {default: 1MiB}\nfolders: {create: {Sent: {}}}\n"
+                  "domains:\n  a.org:\n  b.org: {policy: {mode: always}, folders: {create: {Trash: {}, Drafts: {}}}, "
                   "quota: {default: none}}\n");
     const DomainSettings *a = config_find_domain(config, "a.org"), *b = config_find_domain(config, "b.org");
 
@@ -589,7 +594,7 @@ END_TEST
 
 START_TEST(a_parent_folder_comes_before_its_children_also_when_it_is_not_named)
 {
-    g_autoptr(Config) config = parse(MINIMAL "folders: {B/C/D: {}, B-: {}, A/x: {}, A: {subscribe: no}}\n");
+    g_autoptr(Config) config = parse(MINIMAL "folders: {create: {B/C/D: {}, B-: {}, A/x: {}, A: {subscribe: no}}}\n");
     static const char *const names[] = {"A", "A/x", "B", "B-", "B/C", "B/C/D"};
     GPtrArray *folders = first_domain(config)->folders;
 
