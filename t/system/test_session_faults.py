@@ -175,7 +175,7 @@ def test_what_changes_while_the_directory_comes_back_is_noticed(lab, kolabd, wai
     daemon.wait_for_log(f"in order after.*user/jack.example@{lab.domain}")
     daemon.wait_for_log(f"{john}: left the directory")
     wait_until(lambda: lab.imap.quota(f"user/jane.example@{lab.domain}") == 1000)
-    wait_until(lambda: daemon.log_text.count("watching") == 2 and daemon.log_text.count("entries read") >= 2)
+    wait_until(lambda: daemon.log_text.count("watching ldaps") == 2 and daemon.log_text.count("entries read") >= 2)
     sweeps = daemon.log_text.count("entries read")
     lab.add_person("jill", givenName="Jill", sn="Example")
     daemon.wait_for_log(f"in order after.*user/jill.example@{lab.domain}")
