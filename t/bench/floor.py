@@ -91,7 +91,7 @@ def work(env, users, cursor):
     """As one of kolabd's workers: an administrator's session for all, a user's session each."""
     context = ssl.create_default_context(cafile=env["CA_FILE"])
     admin = Session(env, context)
-    admin.run(["NAMESPACE"])
+    admin.run(["NAMESPACE", "ID NIL"])
     first = ["NAMESPACE"]
     while True:
         with cursor.get_lock():
