@@ -77,10 +77,10 @@ help:
 	@echo 'make check           install what the tests need, build, unit and system tests'
 	@echo 'make all             kolabd and kolabctl in $(BUILD)/'
 	@echo 'make check-unit      unit tests only              make check-system   system tests only (T=expression selects)'
-	@echo 'make check-asan      all tests, ASan and UBSan     make check-tsan     all tests, TSan'
-	@echo 'make check-valgrind  unit tests and a sync under valgrind'
-	@echo 'make fuzz            every fuzz target, FUZZ_S=$(FUZZ_S) seconds each'
-	@echo 'make lint            warnings of gcc and clang, cppcheck, manual pages, shell scripts, unit files'
+	@echo 'make check-asan      all tests, ASan and UBSan    make check-tsan     all tests, TSan'
+	@echo 'make check-valgrind  unit tests, a sync and a daemon under valgrind'
+	@echo 'make fuzz            every fuzz target, FUZZ_S=$(FUZZ_S) seconds each (T=name: only this one)'
+	@echo 'make lint            headers alone, warnings of gcc and clang, layers, cppcheck, manual pages, scripts, unit files'
 	@echo 'make bench           rates against the floor of the servers (BENCH_N=300)'
 	@echo 'make cover           line coverage of the unit and system tests'
 	@echo 'make install         PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also BINDIR SBINDIR MANDIR SYSCONFDIR UNITDIR ...'
@@ -200,7 +200,8 @@ bench: deps-check
 	$(Q)KOLABD_BUILD=$(abspath $(BUILD)) /usr/bin/python3 t/bench/bench.py
 
 cover: deps-sanitize
-	$(Q)$(MAKE) --no-print-directory BUILD=build-cover OPTIMIZE=-O0 CFLAGS='-g --coverage' LDFLAGS=--coverage HARDENING=-fPIE all run-unit run-system
+	@find build-cover -name '*.gcda' -delete 2> /dev/null || true
+	$(Q)$(MAKE) --no-print-directory BUILD=build-cover OPTIMIZE=-O0 CFLAGS='-g --coverage -fprofile-update=atomic' LDFLAGS=--coverage HARDENING=-fPIE run-tests
 	@lcov -q -c -d build-cover/src -o build-cover/cover.info && lcov -q -r build-cover/cover.info '/usr/*' -o build-cover/cover.info
 	@lcov --list build-cover/cover.info
 
@@ -209,6 +210,8 @@ lint: deps-lint
 
 # --- installing
 
+UNITS := kolabd.service kolabd-sync.service kolabd-sync.timer
+
 install: all
 	$(INSTALL) -D -m 755 $(BUILD)/kolabd $(DESTDIR)$(SBINDIR)/kolabd
 	$(INSTALL) -D -m 755 $(BUILD)/kolabctl $(DESTDIR)$(BINDIR)/kolabctl
@@ -216,18 +219,18 @@ install: all
 	$(INSTALL) -D -m 644 docs/kolabctl.8 $(DESTDIR)$(MANDIR)/man8/kolabctl.8
 	$(INSTALL) -D -m 644 docs/kolabd.yaml.5 $(DESTDIR)$(MANDIR)/man5/kolabd.yaml.5
 	[ -e $(DESTDIR)$(SYSCONFDIR)/kolabd/kolabd.yaml ] || $(INSTALL) -D -m 640 etc/kolabd.yaml $(DESTDIR)$(SYSCONFDIR)/kolabd/kolabd.yaml
-	$(INSTALL) -d $(DESTDIR)$(UNITDIR)
-	for u in kolabd.service kolabd-sync.service kolabd-sync.timer; do \
-	  sed 's#@SBINDIR@#$(SBINDIR)#g; s#@SYSCONFDIR@#$(SYSCONFDIR)#g' systemd/$$u > $(DESTDIR)$(UNITDIR)/$$u || exit 1; \
-	  chmod 644 $(DESTDIR)$(UNITDIR)/$$u; done
 	$(INSTALL) -D -m 644 systemd/kolabd.sysusers $(DESTDIR)$(SYSUSERSDIR)/kolabd.conf
 	$(INSTALL) -D -m 644 systemd/kolabd.tmpfiles $(DESTDIR)$(TMPFILESDIR)/kolabd.conf
+	$(INSTALL) -d $(DESTDIR)$(UNITDIR)
+	$(INSTALL) -m 644 $(addprefix systemd/,$(UNITS)) $(DESTDIR)$(UNITDIR)
+	sed -i 's#@SBINDIR@#$(SBINDIR)#g; s#@SYSCONFDIR@#$(SYSCONFDIR)#g' $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS)) \
+	  $(DESTDIR)$(TMPFILESDIR)/kolabd.conf
 
 # The configuration and the state stay: they are the operator's.
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/kolabd $(DESTDIR)$(BINDIR)/kolabctl $(DESTDIR)$(MANDIR)/man8/kolabd.8 \
 	  $(DESTDIR)$(MANDIR)/man8/kolabctl.8 $(DESTDIR)$(MANDIR)/man5/kolabd.yaml.5 \
-	  $(addprefix $(DESTDIR)$(UNITDIR)/,kolabd.service kolabd-sync.service kolabd-sync.timer) \
+	  $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS)) \
 	  $(DESTDIR)$(SYSUSERSDIR)/kolabd.conf $(DESTDIR)$(TMPFILESDIR)/kolabd.conf
 
 clean:

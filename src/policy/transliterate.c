@@ -110,7 +110,7 @@ static UTransliterator *open_form(gsize form)
 /* Transliterates `text` in a buffer of `capacity`; NULL: it does not fit. */
 static UChar *try_capacity(const UTransliterator *form, const UChar *text, int32_t len, int32_t capacity)
 {
-    g_autofree UChar *out = g_new(UChar, capacity);
+    g_autofree UChar *out = g_new(UChar, (gsize)capacity);
     int32_t out_len = len, limit = len;
     UErrorCode status = U_ZERO_ERROR;
 
