@@ -45,11 +45,14 @@ typedef struct {
     guint waiting;
     guint held;
     guint recent;    /* deleted, or about to be, within the last hour; without what an operator approved */
+    guint stranded;  /* approved, but no change is queued: the domain was not served when its turn came */
 } DepartureCounts;
 bool departure_count(State *state, const char *domain, DepartureCounts *counts, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Holds all that wait in a domain. */
 bool departure_hold(State *state, const char *domain, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Queues changes for the stranded ones. */
+bool departure_requeue(State *state, const char *domain, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Approves those that wait in a domain and are due (`all`: due or not) and queues their changes; *released says how many. */
 bool departure_release(State *state, const char *domain, bool all, guint *released, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

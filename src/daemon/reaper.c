@@ -35,6 +35,8 @@ static bool decide(Shared *shared, const DomainSettings *domain, GError **error)
 
     if (!departure_count(state, domain->name, &counts, error))
         return false;
+    if (counts.stranded > 0 && !departure_requeue(state, domain->name, error))
+        return false;
     if (counts.waiting == 0)
         return true;
     switch (limit_judge(domain, counts.entries, counts.waiting, counts.held, counts.recent, counts.unsettled)) {
@@ -53,11 +55,13 @@ static bool decide(Shared *shared, const DomainSettings *domain, GError **error)
 static bool decide_all(Shared *shared, GError **error)
 {
     const char *only = shared->options->domain;
+    g_autoptr(GPtrArray) domains = domains_list(shared->domains);
 
-    for (guint i = 0; i < shared->config->domains->len; i++) {
-        const DomainSettings *domain = g_ptr_array_index(shared->config->domains, i);
+    for (guint i = 0; i < domains->len; i++) {
+        const Domain *domain = g_ptr_array_index(domains, i);
 
-        if ((only == NULL || strcmp(only, domain->name) == 0) && !decide(shared, domain, error))
+        if (domain->status == DOMAIN_SERVED && (only == NULL || strcmp(only, domain->name) == 0)
+            && !decide(shared, domain->settings, error))
             return false;
     }
     return true;

@@ -143,6 +143,10 @@ bool departure_write(State *state, const Record *record, const char *now, GError
     g_assert_not_reached();
 }
 
+#define STRANDED                                                                                                      \
+    "d.domain = ?1 AND d.status = 'approved'"                                                                         \
+    " AND NOT EXISTS (SELECT 1 FROM change c WHERE c.domain = d.domain AND c.unique_id = d.unique_id)"
+
 bool departure_count(State *state, const char *domain, DepartureCounts *counts, GError **error)
 {
     static const char COUNT[] =
@@ -151,7 +155,8 @@ bool departure_count(State *state, const char *domain, DepartureCounts *counts, 
         " (SELECT count(*) FROM departure WHERE domain = ?1 AND status = 'waiting'),"
         " (SELECT count(*) FROM departure WHERE domain = ?1 AND status = 'held'),"
         " (SELECT count(*) FROM departure WHERE domain = ?1 AND approved_at IS NULL"
-        "   AND (status = 'approved' OR (status = 'deleted' AND decided_at >= ?2)))";
+        "   AND (status = 'approved' OR (status = 'deleted' AND decided_at >= ?2))),"
+        " (SELECT count(*) FROM departure d WHERE " STRANDED ")";
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
     g_autofree char *since = wait_timestamp(-RECENT_US);
     g_autoptr(Query) query = query_begin(state, COUNT, error);
@@ -167,6 +172,7 @@ bool departure_count(State *state, const char *domain, DepartureCounts *counts, 
     counts->waiting = (guint)query_int(query, 2);
     counts->held = (guint)query_int(query, 3);
     counts->recent = (guint)query_int(query, 4);
+    counts->stranded = (guint)query_int(query, 5);
     counts->entries = (guint)query_int(query, 0) + counts->waiting + counts->held;
     return true;
 }
@@ -195,6 +201,24 @@ bool departure_hold(State *state, const char *domain, GError **error)
     return true;
 }
 
+/* Queues a change for each unique id that the query gives. */
+static bool queue_each(State *state, Query *query, const char *domain, const char *now, guint *queued, GError **error)
+{
+    bool row;
+
+    for (*queued = 0;; (*queued)++) {
+        g_autofree char *unique_id = NULL;
+
+        if (!query_step(state, query, "queue a departure", &row, error))
+            return false;
+        if (!row)
+            return true;
+        unique_id = query_text(query, 0);
+        if (!change_write(state, domain, unique_id, "departure", false, now, error))
+            return false;
+    }
+}
+
 /* Approves what waits and queues a change for each. */
 static bool release(State *state, const char *domain, const char *until, guint *released, GError **error)
 {
@@ -203,24 +227,29 @@ static bool release(State *state, const char *domain, const char *until, guint *
                                          "UPDATE departure SET status = 'approved', decided_at = ?2"
                                          " WHERE domain = ?1 AND status = 'waiting' AND due <= ?3 RETURNING unique_id",
                                          error);
-    bool row;
 
     if (query == NULL)
         return false;
     query_bind_text(query, 1, domain);
     query_bind_text(query, 2, now);
     query_bind_text(query, 3, until);
-    for (*released = 0;; (*released)++) {
-        g_autofree char *unique_id = NULL;
+    return queue_each(state, query, domain, now, released, error);
+}
 
-        if (!query_step(state, query, "release a departure", &row, error))
-            return false;
-        if (!row)
-            return true;
-        unique_id = query_text(query, 0);
-        if (!change_write(state, domain, unique_id, "departure", false, now, error))
-            return false;
-    }
+bool departure_requeue(State *state, const char *domain, GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autofree char *now = wait_timestamp(0);
+    g_autoptr(Query) query = query_begin(state, "SELECT d.unique_id FROM departure d WHERE " STRANDED, error);
+    guint queued;
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, domain);
+    if (!queue_each(state, query, domain, now, &queued, error))
+        return false;
+    queue_rouse_locked(state);
+    return true;
 }
 
 bool departure_release(State *state, const char *domain, bool all, guint *released, GError **error)

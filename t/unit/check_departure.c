@@ -325,6 +325,23 @@ START_TEST(an_approval_goes_through_the_file_beside_the_owner_and_is_not_counted
 }
 END_TEST
 
+START_TEST(an_approved_departure_whose_change_came_to_nothing_is_queued_again)
+{
+    g_autoptr(State) state = open_state(STATE_OWN);
+    g_autoptr(Change) change = NULL;
+
+    depart(state, "a", REASON_GONE, DEPARTURE_WAITING, 0);
+    ck_assert_uint_eq(release(state, true), 1);
+    ck_assert_uint_eq(count(state).stranded, 0);
+    change = lease(state, "id-a");
+    ck_assert(queue_finish(state, change, NULL, NULL, NULL));
+    ck_assert_uint_eq(count(state).stranded, 1);
+    ck_assert(departure_requeue(state, "example.org", NULL));
+    ck_assert_uint_eq(count(state).stranded, 0);
+    ck_assert_uint_eq(due(state), 1);
+}
+END_TEST
+
 static const struct {
     const char *what;
     guint expected;
@@ -503,6 +520,7 @@ static TCase *state_tests(void)
     tcase_add_test(tests, only_what_is_due_is_released_unless_all_is);
     tcase_add_test(tests, the_counts_are_what_the_limit_is_judged_by);
     tcase_add_test(tests, an_approval_goes_through_the_file_beside_the_owner_and_is_not_counted);
+    tcase_add_test(tests, an_approved_departure_whose_change_came_to_nothing_is_queued_again);
     tcase_add_loop_test(tests, an_operator_approves_what_is_held_in_a_domain_or_one_entry_that_is_gone, 0, G_N_ELEMENTS(NAMES));
     tcase_add_test(tests, a_deleted_mailbox_frees_its_name_and_leaves_its_identifiers_to_the_clean_up);
     tcase_add_test(tests, an_identifier_that_a_served_entry_has_is_no_leftover);
