@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import sqlite3
+import subprocess
 
 import ldap
 import pytest
@@ -215,6 +217,53 @@ def test_what_the_bind_dn_may_not_read_any_more_is_not_gone(lab, kolabd, what):
     assert query(kolabd, "SELECT count(*) FROM entry WHERE status = 'ok'") == [(4,)]
 
 
+ANONYMOUS_BIND = """
+#include <dlfcn.h>
+#include <ldap.h>
+
+int ldap_sasl_bind(LDAP *ld, const char *dn, const char *mechanism, struct berval *password, LDAPControl **server,
+                   LDAPControl **client, int *id)
+{
+    int (*real)(LDAP *, const char *, const char *, struct berval *, LDAPControl **, LDAPControl **, int *)
+        = dlsym(RTLD_NEXT, "ldap_sasl_bind");
+    struct berval nothing = {0, ""};
+
+    return real(ld, "", mechanism, &nothing, server, client, id);
+}
+"""
+
+
+@pytest.fixture
+def anonymous(lab, tmp_path, monkeypatch):
+    """Makes kolabd's sessions those of nobody, who may read the base and nothing below it."""
+    source, library = tmp_path / "anonymous.c", tmp_path / "anonymous.so"
+    source.write_text(ANONYMOUS_BIND)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", library, source, "-ldl"], check=True)
+    aci = (f'(targetattr = "*")(targetfilter = "({lab.base_dn.split(",", maxsplit=1)[0]})")'
+           '(version 3.0; acl "anyone"; allow (read, search) userdn = "ldap:///anyone";)').encode()
+    lab.ldap.modify_s(lab.base_dn, [(ldap.MOD_ADD, "aci", [aci])])
+    lab.modify("cn=config", **{"nsslapd-allow-anonymous-access": "on"})
+    monkeypatch.setenv("ASAN_OPTIONS", os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
+    yield lambda: monkeypatch.setenv("LD_PRELOAD", str(library))
+    lab.modify("cn=config", **{"nsslapd-allow-anonymous-access": "off"})
+
+
+def test_an_anonymous_session_concludes_nothing_even_of_what_is_really_gone(lab, quick, anonymous):
+    jane, _ = add(lab, "jane", "john")
+    quick.run("--sync")
+    lab.delete(jane)
+    with contextlib.closing(sqlite3.connect(quick.state)) as connection:
+        connection.execute("INSERT INTO change (domain, unique_id, reason, state, due, queued_at) SELECT domain, unique_id, 'notice',"
+                           " 'queued', first_seen, first_seen FROM entry WHERE dn LIKE 'uid=jane%'")
+        connection.commit()
+    anonymous()
+    daemon = quick.start()
+    daemon.wait_for_log("the server takes us for nobody")
+    daemon.wait_for_log("shows no entry of any kind")
+    assert departures(quick) == {}
+    assert lab.imap.exists(mailbox(lab, "jane"))
+
+
 # --- many entries
 
 def test_more_than_the_limit_are_held_until_the_domain_is_approved(lab, kolabd):
@@ -309,6 +358,41 @@ def test_in_keep_mode_a_mailbox_goes_only_when_an_operator_says_so(lab, kolabd):
     kolabd.ctl("approve", jane)
     kolabd.run("--sync")
     assert not lab.imap.exists(mailbox(lab, "jane"))
+
+
+# --- shared mailboxes
+
+def add_shared(lab, cn):
+    return lab.add(f"cn={cn},{lab.base_dn}", objectClass=["top", "mailRecipient", "kolabSharedFolder"], cn=cn)
+
+
+def test_the_mailbox_of_a_deleted_shared_folder_is_deleted(lab, kolabd):
+    team, _ = add_shared(lab, "Team"), add(lab, "jane")
+    kolabd.run("--sync")
+    assert lab.imap.exists(f"shared/Team@{lab.domain}")
+    lab.delete(team)
+    kolabd.run("--sync")
+    assert not lab.imap.exists(f"shared/Team@{lab.domain}")
+    assert departures(kolabd) == {f"shared/Team@{lab.domain}": ("deleted", "gone")}
+
+
+def test_a_shared_mailbox_with_others_below_it_stays_until_they_are_gone(lab, kolabd):
+    team, _ = add_shared(lab, "Team"), add(lab, "jane")
+    kolabd.run("--sync")
+    name, child = f"shared/Team@{lab.domain}", f"shared/Team/Old@{lab.domain}"
+    lab.imap.create(child)
+    before = lab.imap.acl(name)
+    lab.delete(team)
+    assert "inferior hierarchical names" in kolabd.run("--sync", check=3).stderr
+    assert departures(kolabd) == {name: ("failed", "gone")}
+    assert lab.imap.acl(name) == before
+    assert "inferior hierarchical names" in kolabd.ctl("problems", check=3).stdout
+    lab.imap.delete(child)
+    kolabd.run("--sync", check=3)
+    kolabd.ctl("approve", name)
+    kolabd.run("--sync")
+    assert not lab.imap.exists(name)
+    assert departures(kolabd) == {name: ("deleted", "gone")}
 
 
 # --- the address is used again
