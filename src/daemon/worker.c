@@ -105,7 +105,8 @@ static bool work(Worker *worker)
     g_autoptr(GError) fault = NULL;
     guint seen;
 
-    if (!connect_servers(worker))
+    /* A daemon shows at its start that a server is out of reach; a one-shot run that finds nothing to do needs none. */
+    if (!shared->options->sync && !connect_servers(worker))
         return true;
     seen = queue_seen(shared->state);
     if (!domains_known(shared->domains)) {
@@ -117,7 +118,10 @@ static bool work(Worker *worker)
         return false;
     }
     if (change != NULL) {
-        handle_change(worker, change);
+        if (connect_servers(worker))
+            handle_change(worker, change);
+        else
+            queue_return(shared->state, change);
         return true;
     }
     if (shared->options->sync && shared_is_drained(shared)) {
