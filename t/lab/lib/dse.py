@@ -59,6 +59,14 @@ cn: dc=example,dc=org
 cn: dc\3Dexample\2Cdc\3Dorg
 nsslapd-state: backend
 nsslapd-backend: userRoot""",
+    # kolabd asks who has an address, in mail and alias: without this index each question reads every entry
+    """dn: cn=alias,cn=default indexes,cn=config,cn=ldbm database,cn=plugins,cn=config
+objectClass: top
+objectClass: nsIndex
+cn: alias
+nsSystemIndex: false
+nsIndexType: eq
+nsIndexType: pres""",
     # Kolab's domain entries, where its own set-up puts them
     f"""dn: cn=kolab,cn=config
 objectClass: top
