@@ -167,7 +167,10 @@ void observe_read_acl(const ImapCommand *command, GHashTable *acl)
             const ImapValue *identifier = g_ptr_array_index(reply->values, v);
             const ImapValue *rights = g_ptr_array_index(reply->values, v + 1);
 
-            if (identifier->data != NULL && rights->data != NULL)
+            /* A user may be called that: an identifier is an astring, where NIL has no meaning of its own. */
+            if (identifier->kind == IMAP_NIL && rights->data != NULL)
+                g_hash_table_insert(acl, g_strdup("nil"), g_strdup(rights->data));
+            else if (identifier->data != NULL && rights->data != NULL)
                 g_hash_table_insert(acl, g_strdup(identifier->data), g_strdup(rights->data));
         }
     }

@@ -104,6 +104,9 @@ static Record *jane(void)
     g_ptr_array_add(record->aliases, g_strdup("jane.doe@example.org"));
     g_ptr_array_add(record->folders, g_strdup("Calendar"));
     g_ptr_array_add(record->folders, g_strdup("Entwürfe \"neu\" \\ &"));
+    g_ptr_array_add(record->acl, g_strdup("john@example.org"));
+    g_ptr_array_add(record->acl, g_strdup("anyone, +p"));
+    record->blocked = g_strdup("set metadata: x=y");
     return record;
 }
 
@@ -151,6 +154,8 @@ START_TEST(a_record_comes_back_as_it_was_written)
     ck_assert(!got->departed);
     assert_texts(got->aliases, expected->aliases);
     assert_texts(got->folders, expected->folders);
+    assert_texts(got->acl, expected->acl);
+    ck_assert_str_eq(got->blocked, expected->blocked);
 }
 END_TEST
 
@@ -648,6 +653,73 @@ static char *status_json(State *state)
     return g_string_free(json, FALSE);
 }
 
+#define IMAPS "imaps://imap.example.org"
+
+START_TEST(a_server_that_dies_of_a_step_is_a_problem_until_it_is_lifted)
+{
+    g_autoptr(State) state = open_state(STATE_OWN);
+    g_autofree char *none = NULL;
+    g_autofree char *version = NULL;
+    g_autofree char *gone = NULL;
+    g_autofree char *problem = NULL;
+    g_autofree char *after = NULL;
+    g_autoptr(Change) change = NULL;
+
+    store_jane(state);
+    ck_assert(state_find_block(state, IMAPS, &none, NULL));
+    ck_assert_ptr_null(none);
+    ck_assert(state_note_block(state, IMAPS, "Cyrus 1", "it dies", NULL));
+    ck_assert(state_find_block(state, IMAPS, &version, NULL));
+    ck_assert_str_eq(version, "Cyrus 1");
+    problem = status_json(state);
+    ck_assert_msg(strstr(problem, "\"problems\":1") != NULL, "%s", problem);
+    ck_assert(state_lift_block(state, IMAPS, NULL));
+    ck_assert(state_find_block(state, IMAPS, &gone, NULL));
+    ck_assert_ptr_null(gone);
+    after = status_json(state);
+    ck_assert_msg(strstr(after, "\"problems\":0") != NULL, "%s", after);
+    ck_assert(queue_lease(state, &change, NULL));
+    ck_assert_str_eq(change->unique_id, "id-jane");
+    ck_assert(change->verify);
+}
+END_TEST
+
+static void store_mailbox(State *state, const char *unique_id, const char *mailbox)
+{
+    g_autoptr(Record) record = record_new("example.org", unique_id);
+
+    record->mailbox = g_strdup(mailbox);
+    store(state, record);
+}
+
+static const char *const below[][2] = {
+    {"shared/A/B@example.org", "shared/X/Y/B@example.net"},
+    {"shared/A/B/C@example.org", "shared/X/Y/B/C@example.net"},
+    {"shared/A@example.org", "shared/A@example.org"},
+    {"shared/AB/C@example.org", "shared/AB/C@example.org"},
+    {"shared/a/B@example.org", "shared/a/B@example.org"},
+    {"shared/A/B@example.com", "shared/A/B@example.com"},
+    {"shared/Z/A/B@example.org", "shared/Z/A/B@example.org"},
+    {"user/A/B@example.org", "user/A/B@example.org"},
+};
+
+START_TEST(what_is_below_a_renamed_mailbox_is_renamed_and_queued)
+{
+    g_autoptr(State) state = open_state(STATE_OWN);
+    g_autoptr(Record) record = NULL;
+    g_autoptr(Change) change = NULL;
+    bool moves = strcmp(below[_i][0], below[_i][1]) != 0;
+
+    store_mailbox(state, "id-1", below[_i][0]);
+    ck_assert(state_move_below(state, "shared/A@example.org", "shared/X/Y@example.net", NULL));
+    ck_assert(state_find_record(state, "example.org", "id-1", &record, NULL));
+    ck_assert_str_eq(record->mailbox, below[_i][1]);
+    ck_assert(queue_lease(state, &change, NULL));
+    ck_assert((change != NULL) == moves);
+    ck_assert(change == NULL || change->verify);
+}
+END_TEST
+
 START_TEST(an_incomplete_sweep_is_a_problem_of_its_domain_until_a_complete_one)
 {
     g_autoptr(State) state = open_state(STATE_OWN);
@@ -807,6 +879,8 @@ static void add_records(TCase *cases)
     tcase_add_test(cases, a_reservation_blocks_other_entries_of_the_domain_until_the_record_is_written);
     tcase_add_test(cases, a_new_reservation_replaces_the_entrys_earlier_one);
     tcase_add_test(cases, an_outcome_without_a_record_drops_the_reservation);
+    tcase_add_test(cases, a_server_that_dies_of_a_step_is_a_problem_until_it_is_lifted);
+    tcase_add_loop_test(cases, what_is_below_a_renamed_mailbox_is_renamed_and_queued, 0, G_N_ELEMENTS(below));
     tcase_add_test(cases, an_incomplete_sweep_is_a_problem_of_its_domain_until_a_complete_one);
     tcase_add_test(cases, a_domain_that_is_gone_is_removed_once_and_its_entries_stay);
     tcase_add_test(cases, a_domain_without_entries_is_forgotten_when_it_is_gone);
