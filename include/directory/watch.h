@@ -11,22 +11,20 @@
 typedef struct Watch Watch;
 
 /* Connects. FAULT_STOP and FAULT_RETRY as directory_connect; FAULT_STOP too when the server has no persistent search.
- * The arguments must outlive the watch. */
-Watch *watch_open(const DirectorySettings *settings, Stop *stop, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+ * `settings` and `stop` must outlive the watch. */
+Watch *watch_open(const DirectorySettings *settings, const char *unique_id_attribute, Stop *stop,
+                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void watch_close(Watch *watch);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Watch, watch_close)
 
-/* Starts a persistent search below a base with a wide filter, because the server tests filters on the entry after the
- * change only. Its notices carry `name`, which must not be watched yet. `unique_id_attribute` NULL: they say only that
- * something changed. A refusal comes as a notice. FAULT_RETRY: the watch is lost. */
-bool watch_add(Watch *watch, const char *name, const char *base_dn, const char *unique_id_attribute,
-               GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Watches what is at a base and below, which need not exist yet. Its notices carry `name`, which must not be watched yet.
+ * `entries` false: they say only that something changed. On return the server listens, or a refusal is the next notice.
+ * FAULT_RETRY: the watch is lost.
+ * A few bases have a persistent search each, with a wide filter, because the server tests filters on the entry after the
+ * change only. More share one from the root of the server, since a connection carries only a few. */
+bool watch_add(Watch *watch, const char *name, const char *base_dn, bool entries, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Ends it, if it is watched. */
 void watch_remove(Watch *watch, const char *name);
-
-/* Waits until the server has read what was added: what it refuses is the next notice, what it does not refuse it
- * listens to. FAULT_RETRY: the watch is lost. */
-bool watch_settle(Watch *watch, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 typedef enum {
     NOTICE_NONE,  /* the deadline passed, or the daemon is asked to stop */

@@ -206,9 +206,9 @@ static void settle_sweep(Sweeper *sweeper, const DomainSettings *domain, const c
     bool give_up = problem != NULL && shared->options->sync && schedule->attempts + 1 >= ONE_SHOT_ATTEMPTS;
 
     if (give_up)
-        log_entry(G_LOG_LEVEL_CRITICAL, domain->name, NULL, "domain %s: %s", domain->name, problem);
+        log_entry(G_LOG_LEVEL_CRITICAL, domain->name, NULL, "domain %s cannot be read completely: %s", domain->name, problem);
     else if (problem != NULL && !same)
-        log_entry(G_LOG_LEVEL_WARNING, domain->name, NULL, "domain %s: trying again: %s", domain->name, problem);
+        log_entry(G_LOG_LEVEL_WARNING, domain->name, NULL, "domain %s cannot be read completely, trying again: %s", domain->name, problem);
     else if (problem == NULL && !same)
         log_entry(G_LOG_LEVEL_INFO, domain->name, NULL, "domain %s can be read completely again", domain->name);
     g_atomic_int_add(&shared->incomplete, give_up);

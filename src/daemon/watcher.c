@@ -212,15 +212,14 @@ static bool add_due_targets(Watcher *watcher, GError **error)
             wake_at(watcher, target->due_us);
         if (target->phase != TARGET_IDLE || target->due_us > now_us)
             continue;
-        if (!watch_add(watcher->watch, name, settings != NULL ? settings->base_dn : name,
-                       settings != NULL ? settings->unique_id_attribute : NULL, error))
+        if (!watch_add(watcher->watch, name, settings != NULL ? settings->base_dn : name, settings != NULL, error))
             return false;
         target->phase = TARGET_ADDED;
         added = true;
     }
     if (added)
         watcher->wake_us = 0;
-    return !added || watch_settle(watcher->watch, error);
+    return true;
 }
 
 /* What the server did not refuse it listens to: now what was there before is read. */
@@ -239,7 +238,7 @@ static bool confirm_targets(Watcher *watcher, GError **error)
         target->attempts = 0;
         if (!note_problem(watcher, name, target, NULL, error))
             return false;
-        log_entry(G_LOG_LEVEL_DEBUG, name, NULL, "watching %s", (const char *)name);
+        log_entry(G_LOG_LEVEL_DEBUG, name, NULL, "%s: notices come from now on", (const char *)name);
         if (target->settings != NULL)
             sweeper_request(watcher->sweeper, name);
         else
@@ -332,7 +331,7 @@ static bool watch_once(Watcher *watcher, guint *attempts, bool *watched, GError 
     gint64 opened_us;
     bool stops;
 
-    watcher->watch = watch_open(directory, watcher->shared->stop, error);
+    watcher->watch = watch_open(directory, watcher->shared->config->defaults->unique_id_attribute, watcher->shared->stop, error);
     if (watcher->watch == NULL)
         return false;
     *watched = true;

@@ -1,28 +1,41 @@
 #include "directory/watch.h"
 
 #include "directory/connection.h"
+#include "directory/dn.h"
 
 #include <string.h>
 
-/* One persistent search. */
+/* 389-ds gives each persistent search one of the nsslapd-maxthreadsperconn (5) threads of its connection and never takes it
+ * back: the connection that has none left is not read any more. This leaves one for all, and one for other operations. */
+enum { SEPARATE_MAX = 3 };
+
+/* A message id that no search has. */
+enum { NOT_SENT = -1 };
+
 typedef struct {
     char *name;
     char *base_dn;
-    char *unique_id_attribute; /* NULL: nobody wants to know */
-    int id;
+    char *place; /* the base DN in one form */
+    bool entries; /* somebody wants to know which entry it was */
+    int id;       /* NOT_SENT: the search for all is its search */
 } Listener;
 
 struct Watch {
     Connection connection;
+    char *unique_id_attribute;
     GHashTable *listeners; /* name -> Listener* */
-    GHashTable *by_id;     /* message id -> Listener*, of the same */
+    guint separate;        /* searches of single bases so far, whether or not they are abandoned */
+    int wide_id;           /* of the search for all, from the root; NOT_SENT: each has its own */
+    bool wide_refused;
+    bool doubled; /* the search for all has begun, and the others have not ended */
+    GQueue pending; /* of Notice*: more than one may come of a message */
 };
 
 static void listener_free(Listener *listener)
 {
     g_free(listener->name);
     g_free(listener->base_dn);
-    g_free(listener->unique_id_attribute);
+    g_free(listener->place);
     g_free(listener);
 }
 
@@ -32,6 +45,22 @@ void notice_clear(Notice *notice)
     g_free(notice->unique_id);
     g_clear_error(&notice->fault);
     *notice = (Notice){0};
+}
+
+static void notice_free(Notice *notice)
+{
+    notice_clear(notice);
+    g_free(notice);
+}
+
+static Notice *add_notice(Watch *watch, const Listener *listener, NoticeKind kind)
+{
+    Notice *notice = g_new0(Notice, 1);
+
+    notice->kind = kind;
+    notice->name = g_strdup(listener->name);
+    g_queue_push_tail(&watch->pending, notice);
+    return notice;
 }
 
 static bool has_persistent_search(Connection *connection, bool *has, GError **error)
@@ -53,11 +82,9 @@ static bool has_persistent_search(Connection *connection, bool *has, GError **er
 }
 
 /* Filter and scope are tested on the entry after the change: a narrow filter would hide an entry that loses its class. */
-static bool start_search(Watch *watch, Listener *listener, GError **error)
+static bool start_search(Watch *watch, const char *base_dn, int *id, GError **error)
 {
-    const char *id_attribute = listener->unique_id_attribute;
-    const char *const attributes[] = {id_attribute != NULL ? id_attribute : LDAP_NO_ATTRS, "objectClass", "hasSubordinates",
-                                      NULL};
+    const char *const attributes[] = {watch->unique_id_attribute, "objectClass", "hasSubordinates", NULL};
     LDAPControl *control = NULL;
     LDAPControl *controls[] = {NULL, NULL};
     int result = ldap_create_persistentsearch_control(
@@ -65,24 +92,27 @@ static bool start_search(Watch *watch, Listener *listener, GError **error)
         LDAP_CONTROL_PERSIST_ENTRY_CHANGE_ADD | LDAP_CONTROL_PERSIST_ENTRY_CHANGE_DELETE
             | LDAP_CONTROL_PERSIST_ENTRY_CHANGE_MODIFY | LDAP_CONTROL_PERSIST_ENTRY_CHANGE_RENAME,
         1, 1, 1, &control);
+    bool has;
     bool sent;
 
     if (result != LDAP_SUCCESS)
         return connection_fail(&watch->connection, FAULT_RETRY, "make a persistent search", result, error);
     controls[0] = control;
-    sent = connection_send_search(&watch->connection, listener->base_dn, LDAP_SCOPE_SUBTREE, "(objectClass=*)", attributes,
-                                  controls, &listener->id, error);
+    sent = connection_send_search(&watch->connection, base_dn, LDAP_SCOPE_SUBTREE, "(objectClass=*)", attributes, controls, id,
+                                  error);
     ldap_control_free(control);
-    return sent;
+    /* The server reads the operations of a connection in order: the answer to a later one says that it has begun this one. */
+    return sent && has_persistent_search(&watch->connection, &has, error);
 }
 
-Watch *watch_open(const DirectorySettings *settings, Stop *stop, GError **error)
+Watch *watch_open(const DirectorySettings *settings, const char *unique_id_attribute, Stop *stop, GError **error)
 {
     g_autoptr(Watch) watch = g_new0(Watch, 1);
     bool has = false;
 
     connection_init(&watch->connection, settings, stop);
-    watch->by_id = g_hash_table_new(g_direct_hash, g_direct_equal);
+    watch->unique_id_attribute = g_strdup(unique_id_attribute);
+    watch->wide_id = NOT_SENT;
     watch->listeners = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)listener_free);
     if (!connection_open(&watch->connection, error) || !has_persistent_search(&watch->connection, &has, error))
         return NULL;
@@ -100,32 +130,58 @@ void watch_close(Watch *watch)
     if (watch == NULL)
         return;
     connection_close(&watch->connection);
-    g_hash_table_unref(watch->by_id);
     g_hash_table_unref(watch->listeners);
+    g_queue_clear_full(&watch->pending, (GDestroyNotify)notice_free);
+    g_free(watch->unique_id_attribute);
     g_free(watch);
 }
 
-bool watch_add(Watch *watch, const char *name, const char *base_dn, const char *unique_id_attribute, GError **error)
-{
-    Listener *listener = g_new0(Listener, 1);
+/* --- what is watched */
 
-    g_assert(!g_hash_table_contains(watch->listeners, name));
-    listener->name = g_strdup(name);
-    listener->base_dn = g_strdup(base_dn);
-    listener->unique_id_attribute = g_strdup(unique_id_attribute);
-    if (!start_search(watch, listener, error)) {
-        listener_free(listener);
+static void end_listener(Watch *watch, Listener *listener, int result, const char *server_text)
+{
+    g_autofree char *operation = g_strdup_printf("watch \"%s\"", listener->base_dn);
+
+    connection_set_error(&add_notice(watch, listener, NOTICE_ENDED)->fault, FAULT_RETRY, &watch->connection, operation, result,
+                         server_text);
+    g_hash_table_remove(watch->listeners, listener->name);
+}
+
+/* One search from the root, for all that come from now on. A server that refuses it may have other limits. */
+static bool go_wide(Watch *watch, GError **error)
+{
+    struct timeval no_time = {0};
+    g_autoptr(LDAPMessage) refusal = NULL;
+    int id;
+
+    if (!start_search(watch, "", &id, error))
         return false;
-    }
-    g_hash_table_insert(watch->listeners, listener->name, listener);
-    g_hash_table_insert(watch->by_id, GINT_TO_POINTER(listener->id), listener);
+    watch->wide_refused = ldap_result(watch->connection.ldap, id, LDAP_MSG_ALL, &no_time, &refusal) > 0;
+    if (!watch->wide_refused)
+        watch->wide_id = id;
+    watch->doubled = !watch->wide_refused;
     return true;
 }
 
-static void forget(Watch *watch, Listener *listener)
+bool watch_add(Watch *watch, const char *name, const char *base_dn, bool entries, GError **error)
 {
-    g_hash_table_remove(watch->by_id, GINT_TO_POINTER(listener->id));
-    g_hash_table_remove(watch->listeners, listener->name);
+    Listener *listener;
+
+    g_assert(!g_hash_table_contains(watch->listeners, name));
+    if (watch->wide_id == NOT_SENT && !watch->wide_refused && watch->separate >= SEPARATE_MAX && !go_wide(watch, error))
+        return false;
+    listener = g_new0(Listener, 1);
+    *listener = (Listener){.name = g_strdup(name), .base_dn = g_strdup(base_dn), .place = dn_normalize(base_dn),
+                           .entries = entries, .id = NOT_SENT};
+    g_hash_table_insert(watch->listeners, listener->name, listener);
+    if (listener->place == NULL) {
+        end_listener(watch, listener, LDAP_INVALID_DN_SYNTAX, NULL);
+        return true;
+    }
+    if (watch->wide_id != NOT_SENT)
+        return true;
+    watch->separate++;
+    return start_search(watch, base_dn, &listener->id, error);
 }
 
 void watch_remove(Watch *watch, const char *name)
@@ -134,17 +190,28 @@ void watch_remove(Watch *watch, const char *name)
 
     if (listener == NULL)
         return;
-    if (watch->connection.ldap != NULL)
+    if (listener->id != NOT_SENT && watch->connection.ldap != NULL)
         ldap_abandon_ext(watch->connection.ldap, listener->id, NULL, NULL);
-    forget(watch, listener);
+    g_hash_table_remove(watch->listeners, name);
 }
 
-/* The server reads the operations of a connection in order, so an answer to a later one says that it has begun the earlier. */
-bool watch_settle(Watch *watch, GError **error)
-{
-    bool has;
+/* --- notices */
 
-    return has_persistent_search(&watch->connection, &has, error);
+/* What the others found before the search for all began has been read by now. */
+static void end_doubled(Watch *watch)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, watch->listeners);
+    while (watch->doubled && g_hash_table_iter_next(&iter, NULL, &value)) {
+        Listener *listener = value;
+
+        if (listener->id != NOT_SENT)
+            ldap_abandon_ext(watch->connection.ldap, listener->id, NULL, NULL);
+        listener->id = NOT_SENT;
+    }
+    watch->doubled = false;
 }
 
 /* Waits for any message; *message stays NULL when the deadline passed or the daemon is asked to stop. */
@@ -166,6 +233,7 @@ static bool wait_message(Watch *watch, gint64 deadline_us, LDAPMessage **message
             ldap_get_option(connection->ldap, LDAP_OPT_RESULT_CODE, &result);
             return connection_fail(connection, FAULT_RETRY, "persistent search", result, error);
         }
+        end_doubled(watch);
         ldap_get_option(connection->ldap, LDAP_OPT_DESC, &fd);
         if (wait_for(connection->stop, fd, POLLIN, deadline_us, true) != WAIT_READY)
             return true;
@@ -185,13 +253,13 @@ static bool has_value(LDAP *ldap, LDAPMessage *message, const char *attribute, c
 
 /* The first notice after the start often lacks all user attributes: then its DN is read again. A missing entry leaves
  * *unique_id NULL. */
-static bool read_unique_id(Watch *watch, const Listener *listener, LDAPMessage *message, char **unique_id, GError **error)
+static bool read_unique_id(Watch *watch, LDAPMessage *message, char **unique_id, GError **error)
 {
-    const char *const attributes[] = {listener->unique_id_attribute, NULL};
+    const char *const attributes[] = {watch->unique_id_attribute, NULL};
     Connection *connection = &watch->connection;
-    char *dn = ldap_get_dn(connection->ldap, message);
+    g_autoptr(Entry) entry = connection_make_entry(connection, message, watch->unique_id_attribute, KIND_NONE, NULL);
+    char *dn = entry != NULL ? NULL : ldap_get_dn(connection->ldap, message);
     g_autoptr(LDAPMessage) answer = NULL;
-    g_autoptr(Entry) entry = NULL;
     g_autoptr(GError) problem = NULL;
     int id;
     bool read = dn != NULL
@@ -200,8 +268,8 @@ static bool read_unique_id(Watch *watch, const Listener *listener, LDAPMessage *
 
     ldap_memfree(dn);
     if (read && ldap_first_entry(connection->ldap, answer) != NULL)
-        entry = connection_make_entry(connection, ldap_first_entry(connection->ldap, answer), listener->unique_id_attribute,
-                                      KIND_NONE, &problem);
+        entry = connection_make_entry(connection, ldap_first_entry(connection->ldap, answer), watch->unique_id_attribute,
+                                      KIND_NONE, NULL);
     *unique_id = entry != NULL ? g_strdup(entry_unique_id(entry)) : NULL;
     if (connection->ldap != NULL)
         return true;
@@ -209,78 +277,133 @@ static bool read_unique_id(Watch *watch, const Listener *listener, LDAPMessage *
     return false;
 }
 
-/* Whether entries below this one changed their DN too, for which the server sends nothing. */
-static bool is_renamed_container(Watch *watch, LDAPMessage *message)
+/* EntryChangeNotification ::= SEQUENCE { changeType ENUMERATED, previousDN LDAPDN OPTIONAL, changeNumber INTEGER OPTIONAL }.
+ * (ldap_parse_entrychange_control gives a previousDN that it has freed.) */
+static char *parse_previous_dn(LDAPControl *control)
 {
-    LDAP *ldap = watch->connection.ldap;
-    LDAPControl **controls = NULL;
-    LDAPControl *change;
-    int type = 0;
-    bool renamed;
+    BerElement *ber = control != NULL ? ber_init(&control->ldctl_value) : NULL;
+    char *previous_dn = NULL;
+    char *copy;
+    ber_int_t type = 0;
+    ber_len_t len;
 
-    if (ldap_get_entry_controls(ldap, message, &controls) != LDAP_SUCCESS)
-        return false;
-    change = ldap_control_find(LDAP_CONTROL_PERSIST_ENTRY_CHANGE_NOTICE, controls, NULL);
-    if (change != NULL)
-        ldap_parse_entrychange_control(ldap, change, &type, NULL, NULL, NULL);
-    renamed = type == LDAP_CONTROL_PERSIST_ENTRY_CHANGE_RENAME && has_value(ldap, message, "hasSubordinates", "TRUE");
-    ldap_controls_free(controls);
-    return renamed;
+    if (ber != NULL && ber_scanf(ber, "{e", &type) != LBER_ERROR && type == LDAP_CONTROL_PERSIST_ENTRY_CHANGE_RENAME
+        && ber_peek_tag(ber, &len) == LBER_OCTETSTRING && ber_scanf(ber, "a", &previous_dn) == LBER_ERROR)
+        previous_dn = NULL;
+    copy = g_strdup(previous_dn);
+    ber_memfree(previous_dn);
+    ber_free(ber, 1);
+    return copy;
 }
 
-static bool make_notice(Watch *watch, const Listener *listener, LDAPMessage *message, Notice *notice, GError **error)
+/* The DN before a rename; NULL: it was none. Owned by the caller. */
+static char *read_previous_dn(Watch *watch, LDAPMessage *message)
 {
-    g_autoptr(Entry) entry = NULL;
-    bool renamed = is_renamed_container(watch, message);
+    LDAPControl **controls = NULL;
+    char *previous_dn;
 
-    if (listener->unique_id_attribute != NULL) {
-        entry = connection_make_entry(&watch->connection, message, listener->unique_id_attribute, KIND_NONE, NULL);
-        if (entry != NULL)
-            notice->unique_id = g_strdup(entry_unique_id(entry));
-        else if (!read_unique_id(watch, listener, message, &notice->unique_id, error))
-            return false;
-    }
-    notice->kind = renamed || notice->unique_id == NULL ? NOTICE_SWEEP : NOTICE_ENTRY;
-    notice->name = g_strdup(listener->name);
+    if (ldap_get_entry_controls(watch->connection.ldap, message, &controls) != LDAP_SUCCESS)
+        return NULL;
+    previous_dn = parse_previous_dn(ldap_control_find(LDAP_CONTROL_PERSIST_ENTRY_CHANGE_NOTICE, controls, NULL));
+    ldap_controls_free(controls);
+    return previous_dn;
+}
+
+/* Whether a message concerns a listener: its own search brought it, or that for all did and the entry is below its base, or
+ * was before it was moved. */
+static bool concerns(const Listener *listener, int id, int wide_id, const char *place, const char *previous_place)
+{
+    if (id != wide_id)
+        return listener->id == id;
+    return dn_is_below(place, listener->place) || dn_is_below(previous_place, listener->place);
+}
+
+/* The listeners that a message concerns. */
+static GPtrArray *find_listeners(Watch *watch, LDAPMessage *message, const char *previous_dn)
+{
+    char *dn = ldap_get_dn(watch->connection.ldap, message);
+    g_autofree char *place = dn_normalize(dn);
+    g_autofree char *previous_place = dn_normalize(previous_dn);
+    GPtrArray *found = g_ptr_array_new();
+    GHashTableIter iter;
+    gpointer listener;
+
+    ldap_memfree(dn);
+    g_hash_table_iter_init(&iter, watch->listeners);
+    while (g_hash_table_iter_next(&iter, NULL, &listener))
+        if (concerns(listener, ldap_msgid(message), watch->wide_id, place, previous_place))
+            g_ptr_array_add(found, listener);
+    return found;
+}
+
+static bool take_entry(Watch *watch, LDAPMessage *message, GError **error)
+{
+    g_autofree char *previous_dn = read_previous_dn(watch, message);
+    g_autoptr(GPtrArray) found = find_listeners(watch, message, previous_dn);
+    /* Entries below a renamed one changed their DN too, for which the server sends nothing. */
+    bool sweep = previous_dn != NULL && has_value(watch->connection.ldap, message, "hasSubordinates", "TRUE");
+    g_autofree char *unique_id = NULL;
+    bool entries = false;
+
+    for (guint i = 0; i < found->len; i++)
+        entries |= ((Listener *)g_ptr_array_index(found, i))->entries;
+    if (entries && !read_unique_id(watch, message, &unique_id, error))
+        return false;
+    for (guint i = 0; i < found->len; i++)
+        add_notice(watch, g_ptr_array_index(found, i), sweep || unique_id == NULL ? NOTICE_SWEEP : NOTICE_ENTRY)->unique_id =
+            g_strdup(unique_id);
     return true;
 }
 
-/* A refusal concerns one base and not the connection. */
-static void make_end(Watch *watch, Listener *listener, LDAPMessage *message, Notice *notice)
+/* A refusal concerns one base, unless it is that of the search for all. */
+static bool take_result(Watch *watch, LDAPMessage *message, GError **error)
 {
-    g_autofree char *operation = g_strdup_printf("watch \"%s\"", listener->base_dn);
+    Listener *ended = NULL;
+    GHashTableIter iter;
+    gpointer listener;
     char *text = NULL;
     int result = LDAP_OTHER;
 
-    ldap_parse_result(watch->connection.ldap, message, &result, NULL, &text, NULL, NULL, 0);
-    connection_set_error(&notice->fault, FAULT_RETRY, &watch->connection, operation, result, text);
+    ldap_parse_result(watch->connection.ldap, message, &result, NULL, NULL, NULL, NULL, 0);
+    if (ldap_msgid(message) == watch->wide_id)
+        return connection_fail(&watch->connection, FAULT_RETRY, "persistent search ended by the server", result, error);
+    g_hash_table_iter_init(&iter, watch->listeners);
+    while (g_hash_table_iter_next(&iter, NULL, &listener))
+        if (((Listener *)listener)->id == ldap_msgid(message))
+            ended = listener;
+    if (ended == NULL) /* of one that was removed */
+        return true;
+    ldap_parse_result(watch->connection.ldap, message, NULL, NULL, &text, NULL, NULL, 0);
+    end_listener(watch, ended, result, text);
     ldap_memfree(text);
-    notice->kind = NOTICE_ENDED;
-    notice->name = g_strdup(listener->name);
-    forget(watch, listener);
+    return true;
+}
+
+static bool take_message(Watch *watch, LDAPMessage *message, GError **error)
+{
+    if (ldap_msgtype(message) == LDAP_RES_SEARCH_RESULT)
+        return take_result(watch, message, error);
+    /* A delete or rename on a replica leaves tombstones and glue behind, which nobody asked for. */
+    return ldap_msgtype(message) != LDAP_RES_SEARCH_ENTRY
+        || has_value(watch->connection.ldap, message, "objectClass", "nsTombstone") || take_entry(watch, message, error);
 }
 
 bool watch_next(Watch *watch, gint64 deadline_us, Notice *notice, GError **error)
 {
+    *notice = (Notice){.kind = NOTICE_NONE};
     for (;;) {
         g_autoptr(LDAPMessage) message = NULL;
-        Listener *listener;
+        g_autofree Notice *first = g_queue_pop_head(&watch->pending);
 
-        *notice = (Notice){.kind = NOTICE_NONE};
+        if (first != NULL) {
+            *notice = *first;
+            return true;
+        }
         if (!wait_message(watch, deadline_us, &message, error))
             return false;
         if (message == NULL)
             return true;
-        listener = g_hash_table_lookup(watch->by_id, GINT_TO_POINTER(ldap_msgid(message)));
-        if (listener == NULL) /* of one that was removed */
-            continue;
-        if (ldap_msgtype(message) == LDAP_RES_SEARCH_RESULT) {
-            make_end(watch, listener, message, notice);
-            return true;
-        }
-        /* A delete or rename on a replica leaves tombstones and glue behind, which nobody asked for. */
-        if (ldap_msgtype(message) == LDAP_RES_SEARCH_ENTRY
-            && !has_value(watch->connection.ldap, message, "objectClass", "nsTombstone"))
-            return make_notice(watch, listener, message, notice, error);
+        if (!take_message(watch, message, error))
+            return false;
     }
 }
