@@ -165,7 +165,7 @@ END_TEST
 START_TEST(a_discovered_domain_has_the_settings_of_the_file)
 {
     const char *const entries[] = {A, B, NULL};
-    g_autoptr(Config) config = parse(SERVERS DISCOVERY "quota: {default: 1MiB}\nfolders: {Sent: {}}\n"
+    g_autoptr(Config) config = parse(SERVERS DISCOVERY "quota: {default: 1MiB}\nfolders: {create: {Sent: {}}}\n"
                                                        "domains: {B.org: {quota: {default: 2MiB}}}\n");
     g_autoptr(GPtrArray) list = merge(config, entries);
     const DomainSettings *a = domains_find(list, "a.org")->settings, *b = domains_find(list, "b.org")->settings;
