@@ -23,6 +23,9 @@ bool blocked_notice_server(Blocked *blocked, const char *server, GError **error)
 /* Whether the step is known to kill this server. */
 bool blocked_is(Blocked *blocked);
 
+/* Whether a block is remembered and nobody has connected yet to see whether the server is still the one that died. */
+bool blocked_must_ask(Blocked *blocked);
+
 /* Carries out a plan of one such step, as apply_plan does, unless the server turns out to die of it: then it succeeds with
  * *dies set. */
 bool blocked_apply(Blocked *blocked, const Plan *risky, Mailstore *mailstore, GPtrArray *journal, bool *dies,

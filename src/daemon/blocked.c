@@ -82,6 +82,14 @@ bool blocked_is(Blocked *blocked)
     return get_verdict(blocked) == VERDICT_DIES;
 }
 
+bool blocked_must_ask(Blocked *blocked)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&blocked->lock);
+    g_autofree char *version = NULL;
+
+    return blocked->server == NULL && state_find_block(blocked->state, blocked->uri, &version, NULL) && version != NULL;
+}
+
 static bool note_death(Blocked *blocked, GError **error)
 {
     static const char PROBLEM[] =

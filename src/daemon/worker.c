@@ -105,8 +105,9 @@ static bool work(Worker *worker)
     g_autoptr(GError) fault = NULL;
     guint seen;
 
-    /* A daemon shows at its start that a server is out of reach; a one-shot run that finds nothing to do needs none. */
-    if (!shared->options->sync && !connect_servers(worker))
+    /* A daemon shows at its start that a server is out of reach; a one-shot run that finds nothing to do needs none, unless a
+     * server may have become another that no longer has to be spared. */
+    if ((!shared->options->sync || blocked_must_ask(shared->blocked)) && !connect_servers(worker))
         return true;
     seen = queue_seen(shared->state);
     if (!domains_known(shared->domains)) {

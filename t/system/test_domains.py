@@ -404,4 +404,4 @@ def test_who_is_moved_to_another_of_many_domains_is_noticed_there_and_here(lab, 
         in_order(daemon, domains.mailbox(f"d{number}", f"p{number}"))
     for number, dn in enumerate(movers[4:], 4):
         lab.rename(dn, new_parent=lab.people_dn)
-        daemon.wait_for_log(f"uid=p{number}.* left the directory")
+        daemon.wait_for_log(f"uid=p{number},ou=d.* moved out of the base")
