@@ -207,6 +207,17 @@ static bool check_login(const DepartJob *job, const Account *account, GError **e
     return wait_for_other(job, account->login);
 }
 
+/* The entry moved here, and the domain that it came from does not know so far; or the bases of the two overlap. */
+static bool fail_moved(const DepartJob *job, const Account *account, const char *domain, GError **error)
+{
+    if (!queue_add(job->shared->state, domain, job->change->unique_id, "exchange", false, error))
+        return false;
+    g_set_error(error, FAULT, FAULT_PARK,
+                "mailbox %s belongs to the same entry in the domain %s, which has to let it go first; an entry that is below the "
+                "bases of two domains is served by one of them only", account->mailbox, domain);
+    return wait_for_other(job, account->mailbox);
+}
+
 bool depart_check_owner(const DepartJob *job, const Account *account, GError **error)
 {
     State *state = job->shared->state;
@@ -220,7 +231,7 @@ bool depart_check_owner(const DepartJob *job, const Account *account, GError **e
     if (!state_find_owner(state, account->mailbox, &domain, &unique_id, error))
         return false;
     if (unique_id != NULL && strcmp(unique_id, job->change->unique_id) == 0)
-        return true;
+        return strcmp(domain, job->change->domain) == 0 || fail_moved(job, account, domain, error);
     if (unique_id == NULL)
         return account->login == NULL || check_login(job, account, error);
     if (!state_find_record(state, domain, unique_id, &owner, error))

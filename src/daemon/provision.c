@@ -53,7 +53,9 @@ static bool read_entry(Job *job, GError **error)
         g_free(job->change->dn);
         job->change->dn = g_strdup(entry_dn(job->entry));
     }
-    return state_find_record(job->shared->state, job->change->domain, job->change->unique_id, &job->record, error);
+    return (job->entry == NULL
+            || departure_adopt(job->shared->state, job->change->domain, job->change->unique_id, error))
+        && state_find_record(job->shared->state, job->change->domain, job->change->unique_id, &job->record, error);
 }
 
 static bool decide(Job *job, GError **error)

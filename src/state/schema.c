@@ -25,6 +25,7 @@ static const char TABLES_1[] =
     "  PRIMARY KEY (domain, unique_id)"
     ") STRICT, WITHOUT ROWID;"
     "CREATE UNIQUE INDEX entry_mailbox ON entry (mailbox) WHERE mailbox IS NOT NULL;"
+    "CREATE INDEX entry_unique_id ON entry (unique_id);"
     "CREATE INDEX entry_renaming_to ON entry (renaming_to) WHERE renaming_to IS NOT NULL;"
     "CREATE TABLE change ("
     "  domain TEXT NOT NULL,"

@@ -140,6 +140,30 @@ def test_an_entry_that_was_elsewhere_and_is_then_deleted_is_gone(lab, quick):
     assert not lab.imap.exists(mailbox(lab, "jane"))
 
 
+@pytest.mark.parametrize("run", ["sync", "daemon"])
+def test_an_entry_that_moves_to_another_domain_takes_its_mailbox_along(lab, quick, wait_until, run):
+    others = lab.add(f"ou=Others,{lab.base_dn}", objectClass=["top", "organizationalUnit"])
+    other = f"other.{lab.domain}"
+    quick.configure({"domains": {lab.domain: {"base_dn": lab.people_dn}, other: {"base_dn": others}}})
+    jane, _ = add(lab, "jane", "john")
+    quick.run("--sync")
+    with lab.imap.session(f"jane.example@{lab.domain}") as session:
+        session.create("Mine")
+    if run == "daemon":
+        start(quick).wait_for_log(f"domain {other}: .* to look at")
+    moved = lab.rename(jane, new_parent=others)
+    if run == "sync":
+        quick.run("--sync")
+    else:
+        wait_until(lambda: (other,) in query(quick, "SELECT domain FROM entry WHERE status = 'ok'"))
+        wait_until(lambda: is_settled(quick))
+    assert query(quick, "SELECT mailbox, dn FROM entry WHERE domain LIKE 'other.%'") == [(mailbox(lab, "jane"), moved)]
+    assert query(quick, "SELECT count(*) FROM entry") == [(2,)]
+    assert departures(quick) == {}
+    assert "Mine" in lab.imap.folders(f"jane.example@{lab.domain}")
+    assert quick.run("--sync", "--dry-run").stdout == ""
+
+
 def test_an_entry_that_is_restored_before_the_deletion_loses_nothing(lab, kolabd):
     """By its unique id: moved away while hidden, then back."""
     kolabd.configure({"deletion": {"limit": 0, "limit_percent": 0}})
