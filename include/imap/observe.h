@@ -23,7 +23,14 @@ void observe_read_acl(const ImapCommand *command, GHashTable *acl);
 /* "METADATA mailbox (entry value ...)": adds char* entry -> char* value; NIL is no value. */
 void observe_read_metadata(const ImapCommand *command, GHashTable *metadata);
 
-/* As the user: existence, metadata and subscription of each folder (of Folder*). A new array of ImapCommand*. */
-GPtrArray *observe_folders_commands(const Namespace *names, GPtrArray *folders);
+/* As the user: existence, metadata (with `special_use` also that) and subscription of each folder (of Folder*). A new array
+ * of ImapCommand*. */
+GPtrArray *observe_folders_commands(const Namespace *names, GPtrArray *folders, bool special_use);
 bool observe_folders_answers(const char *uri, const Namespace *names, GPtrArray *commands, GPtrArray *folders,
                              Observed *observed, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* As administrator, once it is known which folders are there: quota and rights of those that are to have some of their own. */
+GPtrArray *observe_control_commands(const Namespace *names, const char *mailbox, GPtrArray *folders, const Observed *observed);
+/* FAULT_PARK: the server refused. */
+bool observe_control_answers(const char *uri, GPtrArray *commands, GPtrArray *folders, Observed *observed,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;

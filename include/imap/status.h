@@ -12,5 +12,10 @@ bool imap_says_no_quota(const ImapCommand *command);
 /* "Mailbox already exists" (RFC 5530 ALREADYEXISTS, or Cyrus' own words). */
 bool imap_says_exists(const ImapCommand *command);
 
+/* "Another mailbox has that special use" (RFC 6154 USEATTR, or Cyrus' own words). */
+bool imap_says_use_conflict(const ImapCommand *command);
+/* "No such partition", in Cyrus' own words. */
+bool imap_says_no_partition(const ImapCommand *command);
+
 /* Sets FAULT_PARK: "URI: OPERATION: the server refuses COMMAND: its words". */
 void imap_set_refusal(GError **error, const char *uri, const char *operation, const ImapCommand *command);

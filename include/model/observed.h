@@ -3,11 +3,15 @@
 
 #include <glib.h>
 
+/* Where a folder's special use can be read and changed. */
+#define SPECIAL_USE_ENTRY "/private/specialuse"
+
 typedef struct {
     bool exists;
     bool subscribed;
     gint64 quota_kib;     /* of its own quota root; QUOTA_ANY: it has none of its own */
     GHashTable *metadata; /* char* name -> char* value; only entries that have a value */
+    GHashTable *acl;      /* char* identifier as the server has it -> char* rights; read when rights are wanted */
 } ObservedFolder;
 
 ObservedFolder *observed_folder_new(void);
@@ -18,6 +22,7 @@ typedef struct {
     bool previous_exists;  /* the mailbox under the name that the state recorded, when that is another one */
     bool quota_known;      /* quota_kib was read or recorded */
     gint64 quota_kib;      /* KiB, QUOTA_UNLIMITED: none set */
+    bool special_use_offered; /* the server knows special uses; a folder's is its metadata entry SPECIAL_USE_ENTRY */
     bool folders_known;    /* folders was read; false: take them as they were recorded */
     GHashTable *folders;   /* char* name -> ObservedFolder*; a folder not in it does not exist */
 

@@ -11,11 +11,12 @@ typedef enum {
     STEP_CREATE_MAILBOX,  /* mailbox */
     STEP_SET_QUOTA,       /* mailbox, folder or NULL; quota_kib */
     STEP_WRITE_ATTRIBUTE, /* name, add, remove */
-    STEP_CREATE_FOLDER,   /* mailbox, folder, partition or NULL */
+    STEP_CREATE_FOLDER,   /* mailbox, folder, partition or NULL, or use or NULL */
+    STEP_SET_USE,         /* mailbox, folder, use: a conflict is no fault, another folder is that already */
     STEP_SET_METADATA,    /* mailbox, folder; metadata: all entries of a folder that differ, one command */
     STEP_SUBSCRIBE,       /* mailbox, folder */
     STEP_DELETE_MAILBOX,  /* mailbox; a user's with all its folders */
-    STEP_SET_ACL,         /* mailbox; name: the identifier; before, after: its rights */
+    STEP_SET_ACL,         /* mailbox, folder or NULL; name: the identifier; before, after: its rights */
     STEP_SET_SHARED_METADATA, /* shared mailbox; metadata: all entries that differ, one command */
 } StepKind;
 
@@ -24,6 +25,8 @@ typedef struct {
     char *mailbox;       /* canonical name */
     char *folder;        /* name below the mailbox */
     char *partition;
+    char *use;           /* special use (RFC 6154) of a folder, "\\Sent", where the server knows such */
+    bool by_admin;       /* the folder is created by the administrator: only that one may choose a partition */
     char *name;          /* attribute, identifier */
     char *before;        /* as shown to people: old name, old quota, old value; NULL: there was nothing */
     char *after;         /* likewise; NULL: there will be nothing */

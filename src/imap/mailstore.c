@@ -1,11 +1,14 @@
 #include "imap/mailstore.h"
 
 #include "imap/admin.h"
+#include "imap/capability.h"
 #include "imap/identity.h"
 #include "imap/namespace.h"
 #include "imap/observe.h"
 #include "imap/observe_shared.h"
+#include "imap/partition.h"
 #include "imap/status.h"
+#include "imap/step_command.h"
 #include "model/fault.h"
 #include "model/mailbox_name.h"
 
@@ -18,6 +21,7 @@ struct Mailstore {
     bool died;                /* the last failure looked like the death of the administrator's imapd */
     ImapSession *admin;       /* NULL: not connected */
     Namespace admin_names;    /* how the administrator writes names; known while connected */
+    bool special_use;         /* it takes special uses; known while connected */
     bool user_names_known;
     Namespace user_names;     /* how users write theirs: the same for all of them */
 };
@@ -52,7 +56,8 @@ bool mailstore_connect(Mailstore *mailstore, GError **error)
         return true;
     session = imap_session_open(mailstore->settings, NULL, mailstore->stop, error);
     if (session == NULL || !namespace_ask(session, mailstore->settings->uri, true, &mailstore->admin_names, error)
-        || !identity_ask(session, &mailstore->server, error))
+        || !identity_ask(session, &mailstore->server, error)
+        || !capability_ask(session, "CREATE-SPECIAL-USE", &mailstore->special_use, error))
         return false;
     mailstore->admin = g_steal_pointer(&session);
     return true;
@@ -118,29 +123,40 @@ bool mailstore_observe_names(Mailstore *mailstore, const char *mailbox, const ch
     return mailstore_observe(mailstore, &account, previous, false, observed, error);
 }
 
+static bool observe_folders(Mailstore *mailstore, const Account *account, Observed *seen, GError **error)
+{
+    const char *uri = mailstore->settings->uri;
+    g_autoptr(ImapSession) session = open_user(mailstore, account->login, error);
+    g_autoptr(GPtrArray) commands = NULL;
+
+    if (session == NULL)
+        return false;
+    commands = observe_folders_commands(&mailstore->user_names, account->folders, mailstore->special_use);
+    if (!imap_session_run(session, commands, error)
+        || !observe_folders_answers(uri, &mailstore->user_names, commands, account->folders, seen, error))
+        return false;
+    g_ptr_array_unref(commands);
+    commands = observe_control_commands(&mailstore->admin_names, account->mailbox, account->folders, seen);
+    return commands->len == 0
+        || (mailstore_run_admin(mailstore, commands, error)
+            && observe_control_answers(uri, commands, account->folders, seen, error));
+}
+
 bool mailstore_observe(Mailstore *mailstore, const Account *account, const char *previous, bool folders,
                        Observed **observed, GError **error)
 {
     g_autoptr(Observed) seen = observed_new();
     g_autoptr(GPtrArray) commands = NULL;
-    g_autoptr(ImapSession) session = NULL;
 
     if (!mailstore_connect(mailstore, error))
         return false;
+    seen->special_use_offered = mailstore->special_use;
     commands = observe_mailbox_commands(&mailstore->admin_names, account->mailbox, previous);
     if (!mailstore_run_admin(mailstore, commands, error)
         || !observe_mailbox_answers(mailstore->settings->uri, commands, previous != NULL, seen, error))
         return false;
-    if (folders && seen->mailbox_exists) {
-        session = open_user(mailstore, account->login, error);
-        if (session == NULL)
-            return false;
-        g_ptr_array_unref(commands);
-        commands = observe_folders_commands(&mailstore->user_names, account->folders);
-        if (!imap_session_run(session, commands, error)
-            || !observe_folders_answers(mailstore->settings->uri, &mailstore->user_names, commands, account->folders, seen, error))
-            return false;
-    }
+    if (folders && seen->mailbox_exists && !observe_folders(mailstore, account, seen, error))
+        return false;
     *observed = g_steal_pointer(&seen);
     return true;
 }
@@ -172,94 +188,6 @@ bool mailstore_observe_shared(Mailstore *mailstore, const Account *account, cons
     return true;
 }
 
-static void add_quota(ImapCommand *command, gint64 quota_kib)
-{
-    g_autofree char *number = g_strdup_printf("%" G_GINT64_FORMAT ")", quota_kib);
-
-    if (quota_kib < 0) {
-        imap_command_add_word(command, "()");
-        return;
-    }
-    imap_command_add_word(command, "(STORAGE");
-    imap_command_add_word(command, number);
-}
-
-static void add_metadata(ImapCommand *command, GPtrArray *entries)
-{
-    imap_command_add_word(command, "(");
-    for (guint i = 0; i < entries->len; i++) {
-        const Metadata *metadata = g_ptr_array_index(entries, i);
-
-        imap_command_add_string(command, metadata->name);
-        imap_command_add_string(command, metadata->value);
-    }
-    g_string_append_c(command->line, ')');
-}
-
-static ImapCommand *new_command(const char *verb, char *wire_name)
-{
-    ImapCommand *command = imap_command_new(verb);
-
-    imap_command_add_string(command, wire_name);
-    g_free(wire_name);
-    return command;
-}
-
-static ImapCommand *acl_command(const Step *step, char *wire_name)
-{
-    ImapCommand *command = new_command(step->after != NULL ? "SETACL" : "DELETEACL", wire_name);
-
-    imap_command_add_string(command, step->name);
-    if (step->after != NULL)
-        imap_command_add_string(command, step->after);
-    return command;
-}
-
-static ImapCommand *step_command(const Mailstore *mailstore, const Step *step)
-{
-    const Namespace *admin = &mailstore->admin_names;
-    const Namespace *user = &mailstore->user_names;
-    ImapCommand *command;
-
-    switch (step->kind) {
-    case STEP_RENAME_MAILBOX: {
-        g_autofree char *after = namespace_mailbox(admin, step->mailbox);
-
-        command = new_command("RENAME", namespace_mailbox(admin, step->before));
-        imap_command_add_string(command, after);
-        return command;
-    }
-    case STEP_CREATE_PARENT:
-    case STEP_CREATE_MAILBOX:
-        return new_command("CREATE", namespace_mailbox(admin, step->mailbox));
-    case STEP_SET_QUOTA:
-        command = new_command("SETQUOTA", namespace_mailbox(admin, step->mailbox));
-        add_quota(command, step->quota_kib);
-        return command;
-    case STEP_CREATE_FOLDER:
-        command = new_command("CREATE", namespace_folder(user, step->folder));
-        if (step->partition != NULL)
-            imap_command_add_string(command, step->partition);
-        return command;
-    case STEP_SET_METADATA:
-        command = new_command("SETMETADATA", namespace_folder(user, step->folder));
-        add_metadata(command, step->metadata);
-        return command;
-    case STEP_SET_ACL:
-        return acl_command(step, namespace_mailbox(admin, step->mailbox));
-    case STEP_SET_SHARED_METADATA:
-        command = new_command("SETMETADATA", namespace_mailbox(admin, step->mailbox));
-        add_metadata(command, step->metadata);
-        return command;
-    case STEP_SUBSCRIBE:
-        return new_command("SUBSCRIBE", namespace_folder(user, step->folder));
-    case STEP_DELETE_MAILBOX: /* mailstore_delete */
-    case STEP_WRITE_ATTRIBUTE: /* not ours: ACTOR_DIRECTORY */
-        break;
-    }
-    g_assert_not_reached();
-}
-
 static bool took_effect(const Step *step, const ImapCommand *command)
 {
     bool creates = step->kind == STEP_CREATE_PARENT || step->kind == STEP_CREATE_MAILBOX || step->kind == STEP_CREATE_FOLDER;
@@ -267,33 +195,86 @@ static bool took_effect(const Step *step, const ImapCommand *command)
     return command->status == IMAP_OK || (creates && imap_says_exists(command));
 }
 
-/* Sorts the answers: what took effect, and the first refusal as the error. */
-static bool judge_answers(const Mailstore *mailstore, GPtrArray *steps, GPtrArray *commands, GPtrArray *applied,
-                          GError **error)
+/* What the server cannot do for a step, and the step can do without: true when it is to be tried again. */
+static bool relax(const Mailstore *mailstore, Step *step, const ImapCommand *command)
 {
-    bool all = true;
+    if (step->kind != STEP_CREATE_FOLDER)
+        return false;
+    if (step->use != NULL && imap_says_use_conflict(command)) {
+        g_clear_pointer(&step->use, g_free);
+        return true;
+    }
+    if (step->partition != NULL && imap_says_no_partition(command)) {
+        partition_warn(mailstore->settings->uri, step->partition);
+        g_clear_pointer(&step->partition, g_free);
+        return true;
+    }
+    return false;
+}
 
+/* Whether another folder has the special use that this one is to get: what the user chose stands. */
+static bool is_no_fault(const Step *step, const ImapCommand *command)
+{
+    return step->kind == STEP_SET_USE && imap_says_use_conflict(command);
+}
+
+/* Sorts the answers: what took effect goes to `applied`, what did not to `left`. The first refusal is the error, unless
+ * steps were relaxed: then *again, and what is left is to be tried once more. */
+static bool judge_answers(const Mailstore *mailstore, GPtrArray *steps, GPtrArray *commands, GPtrArray *applied,
+                          GPtrArray *left, bool *again, GError **error)
+{
+    g_autoptr(GError) refusal = NULL;
+
+    *again = false;
     for (guint i = 0; i < steps->len; i++) {
         Step *step = g_ptr_array_index(steps, i);
         const ImapCommand *command = g_ptr_array_index(commands, i);
 
         if (took_effect(step, command)) {
             g_ptr_array_add(applied, step);
-        } else if (all && command->status != IMAP_NONE) {
-            imap_set_refusal(error, mailstore->settings->uri, step_kind_name(step->kind), command);
-            all = false;
+        } else if (command->status != IMAP_NONE && !is_no_fault(step, command)) {
+            g_ptr_array_add(left, step);
+            *again = relax(mailstore, step, command) || *again;
+            if (refusal == NULL)
+                imap_set_refusal(&refusal, mailstore->settings->uri, step_kind_name(step->kind), command);
         }
     }
-    return all;
+    if (refusal == NULL || *again)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&refusal));
+    return false;
+}
+
+static GPtrArray *make_commands(const Mailstore *mailstore, GPtrArray *steps)
+{
+    GPtrArray *commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
+
+    for (guint i = 0; i < steps->len; i++)
+        g_ptr_array_add(commands, step_command(g_ptr_array_index(steps, i), &mailstore->admin_names, &mailstore->user_names,
+                                               mailstore->special_use));
+    return commands;
+}
+
+/* `session`: the user's; NULL: as administrator. Each round drops what a step can do without, so there are few. */
+static bool apply_steps(Mailstore *mailstore, ImapSession *session, GPtrArray *steps, GPtrArray *applied, GError **error)
+{
+    g_autoptr(GPtrArray) commands = make_commands(mailstore, steps);
+    g_autoptr(GPtrArray) left = g_ptr_array_new();
+    g_autoptr(GError) problem = NULL;
+    bool again;
+
+    if (session != NULL ? imap_session_run(session, commands, &problem) : mailstore_run_admin(mailstore, commands, &problem))
+        return judge_answers(mailstore, steps, commands, applied, left, &again, error)
+            && (!again || apply_steps(mailstore, session, left, applied, error));
+    judge_answers(mailstore, steps, commands, applied, left, &again, NULL);
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return false;
 }
 
 bool mailstore_apply(Mailstore *mailstore, GPtrArray *steps, const char *login, GPtrArray *applied, GError **error)
 {
     bool as_user = step_actor(g_ptr_array_index(steps, 0)) == ACTOR_USER;
-    g_autoptr(GPtrArray) commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
     g_autoptr(ImapSession) session = NULL;
-    g_autoptr(GError) problem = NULL;
-    bool ran;
 
     if (!mailstore_connect(mailstore, error))
         return false;
@@ -302,12 +283,5 @@ bool mailstore_apply(Mailstore *mailstore, GPtrArray *steps, const char *login, 
         if (session == NULL)
             return false;
     }
-    for (guint i = 0; i < steps->len; i++)
-        g_ptr_array_add(commands, step_command(mailstore, g_ptr_array_index(steps, i)));
-    ran = as_user ? imap_session_run(session, commands, &problem) : mailstore_run_admin(mailstore, commands, &problem);
-    if (ran)
-        return judge_answers(mailstore, steps, commands, applied, error);
-    judge_answers(mailstore, steps, commands, applied, NULL);
-    g_propagate_error(error, g_steal_pointer(&problem));
-    return false;
+    return apply_steps(mailstore, session, steps, applied, error);
 }

@@ -1,6 +1,7 @@
 #include "imap/observe.h"
 
 #include "imap/status.h"
+#include "model/mailbox_name.h"
 
 #include <string.h>
 
@@ -70,9 +71,10 @@ bool observe_read_existence(const char *uri, const ImapCommand *command, bool *e
     return false;
 }
 
-static bool read_quota(const char *uri, const ImapCommand *command, gint64 *quota_kib, GError **error)
+/* `absent`: what it is without a quota root. */
+static bool read_quota(const char *uri, const ImapCommand *command, gint64 absent, gint64 *quota_kib, GError **error)
 {
-    *quota_kib = QUOTA_UNLIMITED;
+    *quota_kib = absent;
     if (imap_says_no_quota(command) || imap_says_absent(command))
         return true;
     if (command->status != IMAP_OK) {
@@ -92,13 +94,13 @@ bool observe_mailbox_answers(const char *uri, GPtrArray *commands, bool with_pre
         return false;
     /* The quota moves with the mailbox: before a rename the one of the old name counts. */
     if (!read_quota(uri, g_ptr_array_index(commands, !observed->mailbox_exists && observed->previous_exists ? 3 : 1),
-                    &observed->quota_kib, error))
+                    QUOTA_UNLIMITED, &observed->quota_kib, error))
         return false;
     observed->quota_known = true;
     return true;
 }
 
-GPtrArray *observe_folders_commands(const Namespace *names, GPtrArray *folders)
+GPtrArray *observe_folders_commands(const Namespace *names, GPtrArray *folders, bool special_use)
 {
     GPtrArray *commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
     ImapCommand *command = imap_command_new("LSUB");
@@ -114,6 +116,8 @@ GPtrArray *observe_folders_commands(const Namespace *names, GPtrArray *folders)
         imap_command_add_word(command, "(");
         for (guint m = 0; m < folder->metadata->len; m++)
             imap_command_add_string(command, ((const Metadata *)g_ptr_array_index(folder->metadata, m))->name);
+        if (special_use && folder_special_use(folder) != NULL)
+            imap_command_add_string(command, SPECIAL_USE_ENTRY);
         if (folder->metadata->len == 0)
             imap_command_add_string(command, "/shared/comment");
         g_string_append_c(command->line, ')');
@@ -204,5 +208,51 @@ bool observe_folders_answers(const char *uri, const Namespace *names, GPtrArray 
         g_hash_table_insert(observed->folders, g_strdup(folder->name), seen);
     }
     observed->folders_known = true;
+    return true;
+}
+
+GPtrArray *observe_control_commands(const Namespace *names, const char *mailbox, GPtrArray *folders, const Observed *observed)
+{
+    GPtrArray *commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
+
+    for (guint i = 0; i < folders->len; i++) {
+        const Folder *folder = g_ptr_array_index(folders, i);
+        g_autofree char *name = mailbox_name_folder(mailbox, folder->name);
+        g_autofree char *wire = namespace_mailbox(names, name);
+
+        if (!g_hash_table_contains(observed->folders, folder->name))
+            continue;
+        if (folder->quota_kib != QUOTA_ANY)
+            add_command(commands, "GETQUOTA", wire);
+        if (folder->acl->len > 0)
+            add_command(commands, "GETACL", wire);
+    }
+    return commands;
+}
+
+static bool read_rights(const char *uri, const ImapCommand *command, GHashTable *acl, GError **error)
+{
+    if (command->status != IMAP_OK) {
+        imap_set_refusal(error, uri, "read the rights", command);
+        return false;
+    }
+    observe_read_acl(command, acl);
+    return true;
+}
+
+bool observe_control_answers(const char *uri, GPtrArray *commands, GPtrArray *folders, Observed *observed, GError **error)
+{
+    for (guint i = 0, next = 0; i < folders->len; i++) {
+        const Folder *folder = g_ptr_array_index(folders, i);
+        ObservedFolder *seen = g_hash_table_lookup(observed->folders, folder->name);
+
+        if (seen == NULL)
+            continue;
+        if (folder->quota_kib != QUOTA_ANY
+            && !read_quota(uri, g_ptr_array_index(commands, next++), QUOTA_ANY, &seen->quota_kib, error))
+            return false;
+        if (folder->acl->len > 0 && !read_rights(uri, g_ptr_array_index(commands, next++), seen->acl, error))
+            return false;
+    }
     return true;
 }

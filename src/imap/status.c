@@ -26,6 +26,17 @@ bool imap_says_exists(const ImapCommand *command)
     return says(command, "ALREADYEXISTS", "Mailbox already exists");
 }
 
+bool imap_says_use_conflict(const ImapCommand *command)
+{
+    return says(command, "USEATTR", "SPECIAL-USE flag conflict");
+}
+
+bool imap_says_no_partition(const ImapCommand *command)
+{
+    return command->status == IMAP_NO && command->text != NULL
+        && g_ascii_strcasecmp(command->text, "Unknown/invalid partition") == 0;
+}
+
 void imap_set_refusal(GError **error, const char *uri, const char *operation, const ImapCommand *command)
 {
     g_autofree char *line = fault_show(command->line->str, command->line->len);

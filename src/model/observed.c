@@ -8,6 +8,7 @@ ObservedFolder *observed_folder_new(void)
 
     folder->quota_kib = QUOTA_ANY;
     folder->metadata = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    folder->acl = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     return folder;
 }
 
@@ -16,6 +17,7 @@ void observed_folder_free(ObservedFolder *folder)
     if (folder == NULL)
         return;
     g_hash_table_unref(folder->metadata);
+    g_hash_table_unref(folder->acl);
     g_free(folder);
 }
 

@@ -2,6 +2,7 @@
 
 #include "model/fault.h"
 #include "model/mailbox_name.h"
+#include "plan/plan_folders.h"
 #include "plan/plan_shared.h"
 
 #include <string.h>
@@ -155,57 +156,6 @@ static bool plan_attribute(Plan *plan, const Entry *entry, const Account *desire
     return true;
 }
 
-static bool was_created(const PlanHistory *history, const char *folder)
-{
-    return history->folders != NULL && g_strv_contains(history->folders, folder);
-}
-
-/* Metadata entries of a folder whose value is another one or absent: one command sets them all. */
-static void plan_metadata(Plan *plan, const Account *desired, const Folder *folder, const ObservedFolder *present)
-{
-    Step *step = NULL;
-    g_autoptr(GString) after = g_string_new(NULL);
-
-    for (guint i = 0; i < folder->metadata->len; i++) {
-        const Metadata *metadata = g_ptr_array_index(folder->metadata, i);
-        const char *value = present == NULL ? NULL : g_hash_table_lookup(present->metadata, metadata->name);
-
-        if (g_strcmp0(value, metadata->value) == 0)
-            continue;
-        if (step == NULL)
-            step = add_step(plan, STEP_SET_METADATA, desired->mailbox);
-        g_ptr_array_add(step->metadata, metadata_new(metadata->name, metadata->value));
-        g_string_append_printf(after, "%s%s=%s", after->len > 0 ? " " : "", metadata->name, metadata->value);
-    }
-    if (step == NULL)
-        return;
-    step->folder = g_strdup(folder->name);
-    step->after = g_strdup(after->str);
-}
-
-static void plan_folder(Plan *plan, const Account *desired, const Folder *folder, const ObservedFolder *present,
-                        const PlanHistory *history)
-{
-    bool exists = present != NULL && present->exists;
-    Step *step;
-
-    /* What we once created and is not there now, its owner deleted or renamed. */
-    if (!exists && was_created(history, folder->name) && !history->enforce_folders)
-        return;
-    if (!exists) {
-        step = add_step(plan, STEP_CREATE_FOLDER, desired->mailbox);
-        step->folder = g_strdup(folder->name);
-        step->partition = g_strdup(folder->partition);
-        step->after = g_strdup(folder->name);
-    }
-    plan_metadata(plan, desired, folder, exists ? present : NULL);
-    if (folder->subscribe && (!exists || !present->subscribed)) {
-        step = add_step(plan, STEP_SUBSCRIBE, desired->mailbox);
-        step->folder = g_strdup(folder->name);
-        step->after = g_strdup(folder->name);
-    }
-}
-
 bool plan_make(const Entry *entry, const Account *desired, const Observed *observed, const PlanHistory *history,
                Plan **plan, GError **error)
 {
@@ -223,13 +173,8 @@ bool plan_make(const Entry *entry, const Account *desired, const Observed *obser
     for (guint i = 0; i < desired->attributes->len; i++)
         if (!plan_attribute(made, entry, desired, g_ptr_array_index(desired->attributes, i), error))
             return false;
-    for (guint i = 0; desired->mailbox != NULL && (new_mailbox || observed->folders_known) && i < desired->folders->len; i++) {
-        const Folder *folder = g_ptr_array_index(desired->folders, i);
-        const PlanHistory nothing = {.quota_kib = QUOTA_ANY};
-
-        plan_folder(made, desired, folder, g_hash_table_lookup(observed->folders, folder->name),
-                    new_mailbox ? &nothing : history);
-    }
+    if (desired->mailbox != NULL && (new_mailbox || observed->folders_known))
+        plan_folders(made, desired, observed, history);
     if (desired->mailbox != NULL && desired->login == NULL)
         plan_shared(made, desired, observed, history);
     *plan = g_steal_pointer(&made);

@@ -19,6 +19,7 @@ void step_free(Step *step)
     g_free(step->mailbox);
     g_free(step->folder);
     g_free(step->partition);
+    g_free(step->use);
     g_free(step->name);
     g_free(step->before);
     g_free(step->after);
@@ -43,6 +44,8 @@ const char *step_kind_name(StepKind kind)
         return "write attribute";
     case STEP_CREATE_FOLDER:
         return "create folder";
+    case STEP_SET_USE:
+        return "set special use";
     case STEP_SET_METADATA:
         return "set metadata";
     case STEP_SUBSCRIBE:
@@ -59,6 +62,8 @@ const char *step_kind_name(StepKind kind)
 
 char *step_target(const Step *step)
 {
+    if (step->name != NULL && step->folder != NULL)
+        return g_strdup_printf("%s: %s", step->folder, step->name);
     return g_strdup(step->name != NULL ? step->name : step->folder != NULL ? step->folder : step->mailbox);
 }
 
@@ -77,6 +82,8 @@ Actor step_actor(const Step *step)
     case STEP_WRITE_ATTRIBUTE:
         return ACTOR_DIRECTORY;
     case STEP_CREATE_FOLDER:
+        return step->by_admin ? ACTOR_ADMIN : ACTOR_USER;
+    case STEP_SET_USE:
     case STEP_SET_METADATA:
     case STEP_SUBSCRIBE:
         return ACTOR_USER;

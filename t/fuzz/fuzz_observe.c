@@ -66,7 +66,7 @@ static GPtrArray *make_folders(void)
 static void check_folders(const char *data, gsize len)
 {
     g_autoptr(GPtrArray) folders = make_folders();
-    g_autoptr(GPtrArray) commands = observe_folders_commands(&names, folders);
+    g_autoptr(GPtrArray) commands = observe_folders_commands(&names, folders, false);
     g_autoptr(Observed) observed = observed_new();
     g_autoptr(GError) error = NULL;
     bool read;

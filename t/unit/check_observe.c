@@ -193,7 +193,7 @@ static const struct {
 START_TEST(folders_are_asked_for_by_their_names_on_the_wire)
 {
     g_autoptr(GPtrArray) folders = make_folders();
-    g_autoptr(GPtrArray) commands = observe_folders_commands(&spellings[_i].names, folders);
+    g_autoptr(GPtrArray) commands = observe_folders_commands(&spellings[_i].names, folders, false);
     g_autofree char *first =
         g_strdup_printf("GETMETADATA \"%s\" (\"" TYPE "\" \"/shared/vendor/kolab/color\")", spellings[_i].first);
     g_autofree char *second = g_strdup_printf("GETMETADATA \"%s\" (\"/shared/comment\")", spellings[_i].second);
@@ -258,7 +258,7 @@ static const struct {
 START_TEST(folders_are_read_as_the_server_answers)
 {
     g_autoptr(GPtrArray) folders = make_folders();
-    g_autoptr(GPtrArray) commands = observe_folders_commands(&admin, folders);
+    g_autoptr(GPtrArray) commands = observe_folders_commands(&admin, folders, false);
     g_autoptr(Observed) observed = observed_new();
     g_autoptr(GError) error = NULL;
     g_autofree char *seen = NULL;
@@ -278,7 +278,7 @@ START_TEST(a_folder_or_the_subscriptions_that_are_refused_are_an_error)
 
     for (guint i = 0; i < G_N_ELEMENTS(places); i++) {
         g_autoptr(GPtrArray) folders = make_folders();
-        g_autoptr(GPtrArray) commands = observe_folders_commands(&admin, folders);
+        g_autoptr(GPtrArray) commands = observe_folders_commands(&admin, folders, false);
         g_autoptr(Observed) observed = observed_new();
         g_autoptr(GError) error = NULL;
         g_auto(GStrv) parts = g_strsplit(places[i], "%s", -1);
@@ -296,7 +296,7 @@ END_TEST
 START_TEST(no_subscriptions_is_ok_and_nothing_else)
 {
     g_autoptr(GPtrArray) folders = make_folders();
-    g_autoptr(GPtrArray) commands = observe_folders_commands(&admin, folders);
+    g_autoptr(GPtrArray) commands = observe_folders_commands(&admin, folders, false);
     g_autoptr(Observed) observed = observed_new();
     g_autoptr(GError) error = NULL;
     bool refused;

@@ -1,3 +1,4 @@
+#include "model/acl.h"
 #include "model/fault.h"
 #include "plan/plan.h"
 #include "plan/print.h"
@@ -130,6 +131,59 @@ START_TEST(a_changed_folder_is_repaired_and_a_deleted_one_is_left)
     check_plan(desired, observed, &history,
                "set metadata Calendar; subscribe Calendar; create folder Notes; set metadata Notes; subscribe Notes; "
                "create folder Files; subscribe Files");
+}
+END_TEST
+
+START_TEST(folders_with_a_partition_are_made_first_and_quota_and_rights_come_last)
+{
+    g_autoptr(Account) desired = account("user/jane@example.org", QUOTA_ANY);
+    g_autoptr(Observed) nothing = observed_new();
+    const PlanHistory history = {.quota_kib = QUOTA_ANY};
+    Folder *old, *sent;
+
+    want_folder(desired, "Calendar", NULL);
+    want_folder(desired, "Mail", NULL);
+    want_folder(desired, "Mail/Old", NULL);
+    want_folder(desired, "Sent", "mail.sentitems");
+    old = g_ptr_array_index(desired->folders, 2);
+    old->partition = g_strdup("archive");
+    old->quota_kib = QUOTA_UNLIMITED;
+    sent = g_ptr_array_index(desired->folders, 3);
+    sent->partition = g_strdup("archive");
+    g_ptr_array_add(((Folder *)g_ptr_array_index(desired->folders, 0))->acl, acl_entry_new("kim@example.org", "lrs"));
+    nothing->special_use_offered = true;
+    check_plan(desired, nothing, &history,
+               "create mailbox user/jane@example.org; create folder Mail; create folder Mail/Old; create folder Sent; "
+               "create folder Calendar; subscribe Calendar; subscribe Mail; subscribe Mail/Old; "
+               "set special use Sent; set metadata Sent; subscribe Sent; set acl Calendar: kim@example.org; "
+               "set quota Mail/Old");
+}
+END_TEST
+
+START_TEST(a_folder_with_its_quota_rights_and_special_use_needs_no_step)
+{
+    g_autoptr(Account) desired = account("user/jane@example.org", QUOTA_ANY);
+    g_autoptr(Observed) observed = observed_new();
+    ObservedFolder *seen = observed_folder_new();
+    const char *const created[] = {"Drafts", NULL};
+    PlanHistory history = {.mailbox = "user/jane@example.org", .quota_kib = QUOTA_ANY, .folders = created};
+    Folder *folder;
+
+    want_folder(desired, "Drafts", "mail.drafts");
+    folder = g_ptr_array_index(desired->folders, 0);
+    folder->quota_kib = 70;
+    g_ptr_array_add(folder->acl, acl_entry_new("kim@example.org", "lrs"));
+    observed->mailbox_exists = observed->folders_known = observed->special_use_offered = true;
+    seen->exists = seen->subscribed = true;
+    seen->quota_kib = 70;
+    g_hash_table_insert(seen->metadata, g_strdup("/private/vendor/kolab/folder-type"), g_strdup("mail.drafts"));
+    g_hash_table_insert(seen->acl, g_strdup("Kim@example.org"), g_strdup("srl"));
+    g_hash_table_insert(observed->folders, g_strdup("Drafts"), seen);
+    check_plan(desired, observed, &history, ""); /* the user took the special use away: that stands */
+    history.folders = no_folders;
+    check_plan(desired, observed, &history, "set special use Drafts");
+    observed->special_use_offered = false;
+    check_plan(desired, observed, &history, "");
 }
 END_TEST
 
@@ -297,6 +351,8 @@ int main(void)
     tcase_add_test(tests, a_new_user_gets_mailbox_and_quota_then_addresses_then_folders);
     tcase_add_test(tests, what_is_as_it_should_be_needs_no_step);
     tcase_add_test(tests, a_changed_folder_is_repaired_and_a_deleted_one_is_left);
+    tcase_add_test(tests, folders_with_a_partition_are_made_first_and_quota_and_rights_come_last);
+    tcase_add_test(tests, a_folder_with_its_quota_rights_and_special_use_needs_no_step);
     tcase_add_test(tests, folders_that_were_not_looked_at_are_left);
     tcase_add_loop_test(tests, a_rename_follows_the_recorded_name_and_never_merges, 0, G_N_ELEMENTS(renames));
     tcase_add_loop_test(tests, a_quota_is_set_raised_lowered_lifted_or_left, 0, G_N_ELEMENTS(quotas));

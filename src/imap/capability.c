@@ -1,0 +1,26 @@
+#include "imap/capability.h"
+
+static bool lists(const ImapReply *reply, const char *name)
+{
+    for (guint i = 1; i < reply->values->len; i++) {
+        const ImapValue *value = g_ptr_array_index(reply->values, i);
+
+        if (value->kind == IMAP_ATOM && g_ascii_strcasecmp(value->data, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool capability_ask(ImapSession *session, const char *name, bool *offered, GError **error)
+{
+    g_autoptr(GPtrArray) commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
+    ImapCommand *command = imap_command_new("CAPABILITY");
+
+    g_ptr_array_add(commands, command);
+    if (!imap_session_run(session, commands, error))
+        return false;
+    *offered = false;
+    for (guint i = 0; i < command->replies->len && !*offered; i++)
+        *offered = lists(g_ptr_array_index(command->replies, i), name);
+    return true;
+}
