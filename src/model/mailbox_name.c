@@ -72,16 +72,20 @@ static const char *address_problem(const char *address)
     return problem;
 }
 
+/* NFC; NULL when it is not UTF-8. Checked first: g_utf8_normalize lets characters beyond U+10FFFF pass. */
+static char *compose(const char *value)
+{
+    return g_utf8_validate(value, -1, NULL) ? g_utf8_normalize(value, -1, G_NORMALIZE_NFC) : NULL;
+}
+
 bool address_normalize(const char *attribute, const char *value, char **address, GError **error)
 {
-    g_autofree char *composed = NULL;
+    g_autofree char *composed = compose(value);
     g_autofree char *lower = NULL;
     const char *problem;
 
-    /* Asked first: g_utf8_normalize lets characters beyond U+10FFFF pass. */
-    if (!g_utf8_validate(value, -1, NULL))
+    if (composed == NULL)
         return refuse(attribute, value, "it must be UTF-8", error);
-    composed = g_utf8_normalize(value, -1, G_NORMALIZE_NFC);
     lower = g_utf8_strdown(composed, -1);
     problem = address_problem(lower);
     if (problem != NULL)
@@ -185,7 +189,7 @@ static bool is_foreign(const char *folder)
 
 bool mailbox_name_of_shared(const char *attribute, const char *value, const char *domain, char **mailbox, GError **error)
 {
-    g_autofree char *composed = g_utf8_normalize(value, -1, G_NORMALIZE_NFC);
+    g_autofree char *composed = compose(value);
     g_autofree char *lower = NULL;
     const char *problem;
     char *folder, *at;
