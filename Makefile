@@ -202,7 +202,7 @@ bench: deps-check
 cover: deps-sanitize
 	@find build-cover -name '*.gcda' -delete 2> /dev/null || true
 	$(Q)$(MAKE) --no-print-directory BUILD=build-cover OPTIMIZE=-O0 CFLAGS='-g --coverage -fprofile-update=atomic' LDFLAGS=--coverage HARDENING=-fPIE run-tests
-	@lcov -q -c -d build-cover/src -o build-cover/cover.info && lcov -q -r build-cover/cover.info '/usr/*' -o build-cover/cover.info
+	@lcov -q -c -d build-cover/src -o build-cover/cover.info && lcov -q -r build-cover/cover.info '/usr/*' '*/include/*' -o build-cover/cover.info
 	@lcov --list build-cover/cover.info
 
 lint: deps-lint

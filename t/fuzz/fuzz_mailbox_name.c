@@ -1,5 +1,6 @@
-/* Any text as address, user's mailbox, folder and name on the wire: what is accepted is canonical, has only what a mailbox's
- * name can carry, and comes back from the wire as it was; what is refused is a fault with a message that can be shown. */
+/* Any text as address, mailbox of a user, shared mailbox, folder and name on the wire: what is accepted is canonical, has
+ * only what a mailbox's name can carry, and comes back from the wire as it was; what is refused is a fault with a message
+ * that can be shown. */
 #include "model/fault.h"
 #include "model/mailbox_name.h"
 
@@ -78,6 +79,28 @@ static void check_folder(const char *text)
     check_wire(full, '.');
 }
 
+static void check_shared(const char *text)
+{
+    g_autofree char *mailbox = NULL;
+    g_autofree char *again = NULL;
+    g_autoptr(GPtrArray) parents = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!mailbox_name_of_shared("mail", text, "example.org", &mailbox, &error)) {
+        check_refused(error, FAULT_PARK);
+        return;
+    }
+    g_assert(g_str_has_prefix(mailbox, "shared/") && strchr(mailbox, '@') == strrchr(mailbox, '@'));
+    g_assert(mailbox_name_of_shared("mail", mailbox, "example.net", &again, NULL));
+    g_assert_cmpstr(again, ==, mailbox);
+    check_wire(mailbox, '/');
+    check_wire(mailbox, '.');
+    parents = mailbox_name_parents(mailbox);
+    g_assert(parents->len > 0 && g_str_has_prefix(g_ptr_array_index(parents, 0), "shared@"));
+    for (guint i = 1; i < parents->len; i++)
+        g_assert(strlen(g_ptr_array_index(parents, i)) > strlen(g_ptr_array_index(parents, i - 1)));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     g_autofree char *text = g_strndup((const char *)data, size);
@@ -88,5 +111,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_address(text);
     check_user(text);
     check_folder(text);
+    check_shared(text);
     return 0;
 }

@@ -2,8 +2,10 @@
  * everything else is an error. The first octet chooses what is asked, the rest is the answers. */
 #include "../unit/answers.h"
 #include "imap/observe.h"
+#include "imap/observe_shared.h"
 #include "imap/status.h"
 #include "model/fault.h"
+#include "model/mailbox_name.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -83,6 +85,44 @@ static void check_folders(const char *data, gsize len)
     }
 }
 
+static void check_shared(const char *data, gsize len)
+{
+    g_autoptr(Account) account = account_new();
+    g_autoptr(GPtrArray) commands = NULL;
+    g_autoptr(Observed) observed = observed_new();
+    g_autoptr(GError) error = NULL;
+    bool read;
+
+    account->mailbox = g_strdup("shared/Team@example.org");
+    commands = observe_shared_commands(&names, account, "shared/Crew@example.org");
+    if (!answer(commands, data, len))
+        return;
+    read = observe_shared_answers("imaps://x", commands, true, false, observed, &error);
+    check_result(read, error);
+    if (!read)
+        return;
+    g_assert(observed->mailbox_exists != said_absent(commands, 0));
+    g_assert(observed->previous_exists != said_absent(commands, 2));
+    g_assert(observed->acl_known == (observed->mailbox_exists || observed->previous_exists));
+}
+
+static void check_parents(const char *data, gsize len)
+{
+    g_autoptr(GPtrArray) parents = mailbox_name_parents("shared/Team/Plans@example.org");
+    g_autoptr(GPtrArray) commands = observe_parents_commands(&names, parents);
+    g_autoptr(Observed) observed = observed_new();
+    g_autoptr(GError) error = NULL;
+    bool read;
+
+    if (!answer(commands, data, len))
+        return;
+    read = observe_parents_answers("imaps://x", commands, parents, observed, &error);
+    check_result(read, error);
+    for (guint i = 0; read && i < parents->len; i++)
+        g_assert(g_ptr_array_find_with_equal_func(observed->missing_parents, g_ptr_array_index(parents, i), g_str_equal, NULL)
+                 == said_absent(commands, i * 2));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     /* A block of its own, so that a read behind it is seen. */
@@ -90,7 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (answers == NULL)
         return 0;
-    switch (data[0] % 3) {
+    switch (data[0] % 5) {
     case 0:
         check_mailbox(answers, size - 1, false);
         break;
@@ -99,6 +139,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 2:
         check_folders(answers, size - 1);
+        break;
+    case 3:
+        check_shared(answers, size - 1);
+        break;
+    case 4:
+        check_parents(answers, size - 1);
         break;
     }
     return 0;
