@@ -92,6 +92,7 @@ static bool read_leftovers(State *state, GPtrArray *leftovers, GError **error)
     g_autoptr(Query) query = query_begin(state, "SELECT identifier, domain, unique_id FROM cleanup", error);
     bool row;
 
+    g_ptr_array_set_size(leftovers, 0);
     if (query == NULL)
         return false;
     for (;;) {
@@ -114,7 +115,11 @@ bool cleanup_list(State *state, GPtrArray **leftovers, gint64 *age_us, GError **
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
     g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)leftover_free);
 
-    if (!drop_live(state, error) || !read_age(state, age_us, error) || !read_leftovers(state, found, error))
+    *age_us = 0;
+    /* Mostly there is nothing, and then nothing is written. */
+    if (!read_leftovers(state, found, error)
+        || (found->len > 0
+            && (!drop_live(state, error) || !read_age(state, age_us, error) || !read_leftovers(state, found, error))))
         return false;
     *leftovers = g_steal_pointer(&found);
     return true;
