@@ -784,7 +784,7 @@ START_TEST(a_domain_without_entries_is_forgotten_when_it_is_gone)
 {
     const DomainNote notes[] = {{"a.org", "dc=a,dc=org", "served", NULL}, {"b.org", "dc=b,dc=org", "served", NULL}};
     g_autoptr(State) state = open_state(STATE_OWN);
-    g_autoptr(GPtrArray) first = note_domains(state, notes, 2);
+    g_autoptr(GPtrArray) first G_GNUC_UNUSED = note_domains(state, notes, 2);
     g_autoptr(GPtrArray) gone = note_domains(state, notes, 1);
     g_autofree char *status = status_json(state);
 
@@ -815,7 +815,7 @@ START_TEST(a_refused_or_unwatched_domain_is_a_problem_and_a_suspended_one_is_non
                                 {"b.org", "dc=b,dc=org", "suspended", "it says so"},
                                 {"c.org", NULL, "refused", "two entries"}};
     g_autoptr(State) state = open_state(STATE_OWN);
-    g_autoptr(GPtrArray) removed = note_domains(state, notes, 3);
+    g_autoptr(GPtrArray) removed G_GNUC_UNUSED = note_domains(state, notes, 3);
     g_autofree char *refused = status_json(state);
     g_autofree char *unwatched = NULL;
     g_autofree char *suspended = NULL;
