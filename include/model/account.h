@@ -46,6 +46,7 @@ typedef struct {
     char *result_value;    /* value of the result attribute; NULL: no mailbox for this entry */
     char *mailbox;         /* canonical name "user/jane@example.org"; NULL with result_value */
     char *login;           /* whom a user session is authorised as, "jane@example.org"; NULL: a shared mailbox, or none */
+    char *mail_host;       /* server that has the mailbox, as far as the directory or the settings say; NULL: not known */
     char *primary;         /* primary address; NULL: none */
     GPtrArray *aliases;    /* of char*, sorted: the other addresses */
     gint64 quota_kib;

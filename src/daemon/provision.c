@@ -336,6 +336,7 @@ static void remember_folders(const Job *job, Record *record)
 static Record *make_record(const Job *job, const char *fingerprint)
 {
     const Account *account = job->account;
+    const char *own_host = account->mailbox != NULL ? job->domain->mail_host : NULL;
     Record *record = record_new(job->domain->name, job->change->unique_id);
 
     record->kind = g_strdup(entry_kind_name(entry_kind(job->entry)));
@@ -343,7 +344,7 @@ static Record *make_record(const Job *job, const char *fingerprint)
     record->modify_timestamp = g_strdup(entry_modify_timestamp(job->entry));
     record->result_attribute = g_strdup(account->result_value);
     record->mailbox = g_strdup(account->mailbox != NULL ? account->mailbox : recorded_mailbox(job));
-    record->mail_host = g_strdup(account->mailbox != NULL ? job->domain->mail_host : NULL);
+    record->mail_host = g_strdup(account->mail_host != NULL ? account->mail_host : own_host);
     record->quota_kib = account->quota_kib;
     record->fingerprint = g_strdup(fingerprint);
     record->primary = g_strdup(account->primary);

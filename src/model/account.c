@@ -108,6 +108,7 @@ void account_free(Account *account)
     g_free(account->result_value);
     g_free(account->mailbox);
     g_free(account->login);
+    g_free(account->mail_host);
     g_free(account->primary);
     g_ptr_array_unref(account->aliases);
     g_ptr_array_unref(account->folders);

@@ -119,21 +119,22 @@ static bool decide_quota(const DomainSettings *settings, const Entry *entry, Acc
     return true;
 }
 
-/* A host's name has no case: another spelling of the right one stays. */
+/* A host's name has no case: another spelling of the right one stays. Where the attribute is not ours it is taken as given. */
 static bool decide_mail_host(const DomainSettings *settings, const Entry *entry, Account *account,
                              GError **error)
 {
     g_autoptr(GPtrArray) values = NULL;
     const char *host = settings->mail_host;
+    bool ours = host != NULL && !settings->read_only;
 
-    if (host == NULL || settings->read_only)
-        return true;
     if (!entry_get_values(entry, settings->mail_host_attribute, &values, error))
         return false;
     for (guint i = 0; i < values->len; i++)
-        if (g_ascii_strcasecmp(g_ptr_array_index(values, i), host) == 0)
+        if (!ours || g_ascii_strcasecmp(g_ptr_array_index(values, i), host) == 0)
             host = g_ptr_array_index(values, i);
-    add_single(account, settings->mail_host_attribute, host);
+    account->mail_host = g_strdup(host);
+    if (ours)
+        add_single(account, settings->mail_host_attribute, host);
     return true;
 }
 

@@ -2,7 +2,10 @@
 
 import sqlite3
 
+import ldap.dn
 import pytest
+
+from lab import PERSON
 
 
 def put_mail(lab, login, subject):
@@ -170,3 +173,257 @@ def test_an_alias_that_the_policy_gave_yields_to_somebody_elses_primary_address(
     lab.modify(bob, mail=f"hand@{lab.domain}")
     kolabd.run("--sync")
     assert f"hand@{lab.domain}" in lab.get(dn)["alias"]  # a person's choice stays a person's affair
+
+
+# --- one person's life
+
+FOLDER_TYPE = "/private/vendor/kolab/folder-type"
+
+
+@pytest.fixture
+def jane(lab, kolabd):
+    """A person in order, with a mail in the INBOX; gives the DN."""
+    dn = lab.add_person("jane", givenName="Jane", sn="Example", mailQuota=1000)
+    kolabd.run("--sync")
+    put_mail(lab, f"jane.example@{lab.domain}", "hers")
+    return dn
+
+
+def check_mailbox(lab, address, quota=1000, others=()):
+    """The one mailbox of the domain but for `others`, with all that jane's had."""
+    login = f"{address}@{lab.domain}"
+    assert lab.imap.mailboxes(f"user/%@{lab.domain}") == sorted([f"user/{login}", *others])
+    assert mails(lab, login) == ["hers"]
+    assert lab.imap.quota(f"user/{login}") == quota
+    assert len(lab.imap.folders(login)) == 15 and len(lab.imap.subscriptions(login)) >= 14
+    assert lab.imap.metadata(login, "Calendar")[FOLDER_TYPE] == "event.default"
+
+
+def check_untouched(lab, mark):
+    """Nothing was written to either side."""
+    assert lab.ldap_operations(mark)
+    assert lab.ldap_writes(mark) == []
+    assert lab.imap_writes(mark) == []
+
+
+def test_under_always_a_new_name_takes_the_whole_mailbox_along(lab, kolabd, jane, wait_until):
+    kolabd.configure({"policy": {"mode": "always"}})
+    daemon = kolabd.start()
+    daemon.wait_for_log("entries read")
+    lab.modify(jane, sn="Sample")
+    wait_until(lambda: is_quiet(kolabd) and lab.get_one(jane, "mail") == f"jane.sample@{lab.domain}")
+    check_mailbox(lab, "jane.sample")
+    assert f"jane.example@{lab.domain}" in lab.get(jane)["alias"]
+    lab.modify(jane, sn="Example")  # and back
+    wait_until(lambda: is_quiet(kolabd) and lab.get_one(jane, "mail") == f"jane.example@{lab.domain}")
+    check_mailbox(lab, "jane.example")
+
+
+def test_a_result_attribute_set_by_hand_renames_the_mailbox(lab, kolabd, jane):
+    lab.modify(jane, mail=f"other@{lab.domain}")
+    kolabd.run("--sync")
+    check_mailbox(lab, "other")
+    assert lab.get_one(jane, "mail") == f"other@{lab.domain}"
+
+
+def test_a_mailbox_can_be_named_by_another_attribute_which_an_rdn_may_hold(lab, kolabd):
+    kolabd.configure({"attributes": {"result": "uid"}})
+    dn = lab.add_person("jane", givenName="Jane", sn="Example", mailQuota=1000)
+    kolabd.run("--sync")
+    put_mail(lab, f"jane@{lab.domain}", "hers")
+    assert lab.get_one(dn, "mail") == f"jane.example@{lab.domain}"
+    lab.rename(dn, "uid=doe")
+    kolabd.run("--sync")
+    check_mailbox(lab, "doe")
+
+
+def test_a_new_rdn_changes_the_addresses_made_of_it_and_no_mailbox(lab, kolabd, jane):
+    dn = lab.rename(jane, "uid=doe")
+    mark = lab.mark()
+    kolabd.run("--sync")
+    assert lab.get_one(dn, "mail") == f"jane.example@{lab.domain}"
+    assert f"doe@{lab.domain}" in lab.get(dn)["alias"] and f"jane@{lab.domain}" in lab.get(dn)["alias"]
+    assert lab.imap_writes(mark) == []
+    assert query(kolabd, "SELECT dn FROM entry") == [(dn,)]
+
+
+@pytest.mark.parametrize("by", ["daemon", "sync"])
+def test_a_move_to_another_unit_changes_the_recorded_name_and_nothing_else(lab, kolabd, jane, wait_until, by):
+    unit = lab.add(f"ou=Elsewhere,{lab.base_dn}", objectClass=["top", "organizationalUnit"])
+    if by == "daemon":
+        kolabd.start().wait_for_log("0 to look at")
+    mark = lab.mark()
+    dn = lab.rename(jane, new_parent=unit)
+    if by == "sync":
+        kolabd.run("--sync")
+    wait_until(lambda: query(kolabd, "SELECT dn, status FROM entry") == [(dn, "ok")] and is_quiet(kolabd))
+    check_untouched(lab, mark)
+    check_mailbox(lab, "jane.example")
+
+
+def test_a_unit_that_is_renamed_takes_its_people_along(lab, kolabd, wait_until):
+    unit = lab.add(f"ou=Old,{lab.base_dn}", objectClass=["top", "organizationalUnit"])
+    lab.add_person("jane", givenName="Jane", sn="Example", parent=unit)
+    kolabd.start().wait_for_log("in order after")
+    wait_until(lambda: is_quiet(kolabd))
+    mark = lab.mark()
+    lab.rename(unit, "ou=New")
+    wait_until(lambda: query(kolabd, "SELECT dn, status FROM entry")
+               == [(f"uid=jane,ou=New,{lab.base_dn}", "ok")] and is_quiet(kolabd))
+    check_untouched(lab, mark)
+
+
+def test_a_change_of_case_does_nothing_on_the_imap_server(lab, kolabd, jane):
+    mark = lab.mark()
+    lab.modify(jane, mail=f"Jane.EXAMPLE@{lab.domain}")
+    dn = lab.rename(jane, "uid=JANE")
+    kolabd.run("--sync")
+    assert lab.imap_writes(mark) == []
+    assert lab.get_one(dn, "mail") == f"Jane.EXAMPLE@{lab.domain}"
+    check_mailbox(lab, "jane.example")
+    assert kolabd.run("--sync", "--resync", "--dry-run").stdout == ""
+
+
+@pytest.mark.parametrize("rdn", ["jörg müller", "Анна+1", "a,b=c", "#x", "台北", 'say "hi"\\'])
+def test_an_rdn_may_hold_what_it_likes(lab, kolabd, rdn):
+    dn = lab.add(f"cn={ldap.dn.escape_dn_chars(rdn)},{lab.people_dn}", objectClass=PERSON, cn=rdn, sn="Example", givenName="Jane")
+    kolabd.run("--sync")
+    assert lab.get_one(dn, "mail") == f"jane.example@{lab.domain}"
+    put_mail(lab, f"jane.example@{lab.domain}", "hers")
+    dn = lab.rename(dn, "cn=Jäne \\2b \\22Example\\22")
+    lab.modify(dn, mail=f"new@{lab.domain}", mailQuota=1000)
+    kolabd.run("--sync")
+    check_mailbox(lab, "new")
+    assert kolabd.run("--sync", "--resync", "--dry-run").stdout == ""
+
+
+def test_a_mailbox_that_is_there_already_is_adopted_with_its_mail(lab, kolabd):
+    login = f"jane.example@{lab.domain}"
+    lab.imap.create(f"user/{login}")
+    lab.imap.set_quota(f"user/{login}", 5)
+    put_mail(lab, login, "hers")
+    lab.add_person("jane", givenName="Jane", sn="Example", mailQuota=1000)
+    kolabd.run("--sync")
+    check_mailbox(lab, "jane.example")
+
+
+def test_who_has_no_result_attribute_has_no_mailbox_until_there_is_one(lab, kolabd):
+    kolabd.configure({"policy": {"mode": "never"}})
+    dn = lab.add_person("jane", givenName="Jane", sn="Example", mailQuota=1000)
+    mark = lab.mark()
+    kolabd.run("--sync")
+    check_untouched(lab, mark)
+    assert query(kolabd, "SELECT mailbox, status FROM entry") == [(None, "ok")]
+    assert kolabd.ctl("problems").stdout == "no problems\n"
+    lab.modify(dn, mail=f"jane@{lab.domain}")
+    kolabd.run("--sync")
+    put_mail(lab, f"jane@{lab.domain}", "hers")
+    check_mailbox(lab, "jane")
+    lab.modify(dn, mail=None)
+    kolabd.run("--sync")
+    check_mailbox(lab, "jane")  # kept, and hers
+    lab.modify(dn, mail=f"other@{lab.domain}")
+    kolabd.run("--sync")
+    check_mailbox(lab, "other")
+
+
+@pytest.mark.parametrize("by", ["daemon", "sync"])
+def test_who_opts_out_is_left_alone_and_may_come_back(lab, kolabd, jane, wait_until, by):
+    kolabd.configure({"opt_out_filter": "(employeeType=no-mailbox)"})
+    kolabd.run("--sync")
+    lab.add_person("john", givenName="John", sn="Example", mail=f"john@{lab.domain}", employeeType="no-mailbox")
+    other = lab.add_person("kim", givenName="Kim", sn="Example", mail=f"kim@{lab.domain}")
+    others = [f"user/kim@{lab.domain}"]
+    kolabd.run("--sync")
+    if by == "daemon":
+        kolabd.start().wait_for_log("to look at")
+        wait_until(lambda: is_quiet(kolabd))
+    mark = lab.mark()
+    lab.modify(jane, employeeType="no-mailbox", mail=f"new@{lab.domain}")
+    if by == "sync":
+        kolabd.run("--sync")
+    wait_until(lambda: query(kolabd, f"SELECT status FROM entry WHERE dn <> '{other}'") == [("departed",)] and is_quiet(kolabd))
+    check_untouched(lab, mark)
+    check_mailbox(lab, "jane.example", others=others)
+    lab.modify(jane, employeeType=None)
+    if by == "sync":
+        kolabd.run("--sync")
+    wait_until(lambda: query(kolabd, f"SELECT status FROM entry WHERE dn <> '{other}'") == [("ok",)] and is_quiet(kolabd))
+    check_mailbox(lab, "new", others=others)
+
+
+# --- quota
+
+def test_a_quota_of_nothing_is_the_default_and_is_written_back(lab, kolabd, jane):
+    kolabd.configure({"quota": {"default": "2MiB"}})
+    for value in (0, None):
+        lab.modify(jane, mailQuota=value)
+        kolabd.run("--sync")
+        assert lab.get_one(jane, "mailQuota") == "2048"
+        check_mailbox(lab, "jane.example", quota=2048)
+    lab.modify(jane, mailQuota=-1)
+    kolabd.run("--sync")
+    assert lab.get_one(jane, "mailQuota") == "-1"
+    check_mailbox(lab, "jane.example", quota=None)
+
+
+@pytest.mark.parametrize("value", [0, None])
+def test_without_a_default_the_limit_that_was_set_is_lifted_and_nothing_written(lab, kolabd, jane, value):
+    lab.modify(jane, mailQuota=value)
+    mark = lab.mark()
+    kolabd.run("--sync")
+    assert lab.ldap_writes(mark) == []
+    check_mailbox(lab, "jane.example", quota=None)
+
+
+def test_without_any_opinion_a_limit_of_somebody_else_stays(lab, kolabd):
+    lab.add_person("jane", givenName="Jane", sn="Example")
+    kolabd.run("--sync")
+    put_mail(lab, f"jane.example@{lab.domain}", "hers")
+    lab.imap.set_quota(f"user/jane.example@{lab.domain}", 777)
+    kolabd.run("--sync", "--resync")
+    check_mailbox(lab, "jane.example", quota=777)
+
+
+def test_a_quota_that_drifted_is_repaired(lab, kolabd, jane):
+    lab.imap.set_quota(f"user/jane.example@{lab.domain}", 5)
+    kolabd.run("--sync")
+    check_mailbox(lab, "jane.example", quota=5)
+    kolabd.run("--sync", "--resync")
+    check_mailbox(lab, "jane.example")
+
+
+@pytest.mark.parametrize("value", ["a lot", "-2", "2147483648", "99999999999999999999"])
+def test_a_quota_that_is_none_is_parked_and_changes_nothing(lab, kolabd, jane, value):
+    mark = lab.mark()
+    lab.modify(jane, mailQuota=value)
+    done = kolabd.run("--sync", check=3)
+    assert f'"mailQuota" has the value "{value}"' in done.stderr
+    check_untouched(lab, mark)
+    check_mailbox(lab, "jane.example")
+    lab.modify(jane, mailQuota=1001)
+    kolabd.run("--sync")
+    check_mailbox(lab, "jane.example", quota=1001)
+
+
+# --- a directory that must not be written
+
+def test_a_read_only_directory_is_taken_as_it_is(lab, kolabd):
+    kolabd.configure({"ldap": {"read_only": True}, "quota": {"default": 1000}, "policy": {"mode": "always"}})
+    given = lab.add_person("jane", givenName="Other", sn="Name", mail=f"jane@{lab.domain}", mailHost="imap7.example.org",
+                           alias=f"hand@{lab.domain}")
+    empty = lab.add_person("john", givenName="John", sn="Example")
+    before = [lab.get(dn) for dn in (given, empty)]
+    mark = lab.mark()
+    kolabd.run("--sync")
+    assert lab.ldap_operations(mark)
+    assert lab.ldap_writes(mark) == []
+    assert [lab.get(dn) for dn in (given, empty)] == before
+    put_mail(lab, f"jane@{lab.domain}", "hers")
+    check_mailbox(lab, "jane")
+    assert query(kolabd, "SELECT mail_host FROM entry WHERE mailbox IS NOT NULL") == [("imap7.example.org",)]
+    lab.modify(given, mail=f"new@{lab.domain}", mailQuota=7)
+    kolabd.run("--sync")
+    check_mailbox(lab, "new", quota=7)
+    assert lab.ldap_writes(mark) == []
+    assert kolabd.run("--sync", "--resync", "--dry-run").stdout == ""
