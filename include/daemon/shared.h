@@ -43,6 +43,7 @@ typedef struct {
     GMainLoop *loop;
     Progress progress;
     Blocked *blocked;     /* what the IMAP server dies of */
+    GRWLock shared_lock;  /* a shared mailbox is renamed only while no other one is looked at: it may take others along */
     GMutex decide_lock;   /* policy decisions that need new addresses are made one at a time */
     GMutex settle_lock;   /* for settled: a worker that finds nothing to do goes on to the next stage */
     Settled settled;      /* how far a one-shot run is once the queue is drained */

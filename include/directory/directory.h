@@ -56,6 +56,11 @@ bool directory_read_entry(Directory *directory, const DomainSettings *domain, co
 bool directory_locate(Directory *directory, const DomainSettings *domain, const char *unique_id, const char *last_dn,
                       char **dn, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Finds the entries of a domain that have any of `values` in any of `attributes` (of char*, both): one search. *unique_ids, of
+ * char*, is owned by the caller. Faults as directory_list. */
+bool directory_find_values(Directory *directory, const DomainSettings *domain, GPtrArray *attributes, GPtrArray *values,
+                           GPtrArray **unique_ids, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Adds to `taken` those of `addresses` that an entry other than `unique_id` has in any address attribute: one OR search
  * (more where the filter would grow too long). Compared without case. FAULT_RETRY only. */
 bool directory_find_addresses(Directory *directory, const DomainSettings *domain, const char *unique_id,

@@ -12,7 +12,7 @@
 /* As administrator: existence, metadata and access control list of the mailbox and, unless NULL, of its previous name. A new
  * array of ImapCommand*. */
 GPtrArray *observe_shared_commands(const Namespace *names, const Account *account, const char *previous);
-/* `vacated`: take the mailbox for gone. FAULT_PARK: the server refused. */
+/* `vacated`: take the mailbox for gone. FAULT_PARK: the server refused. FAULT_RETRY: the mailbox went between two questions. */
 bool observe_shared_answers(const char *uri, GPtrArray *commands, bool with_previous, bool vacated, Observed *observed,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

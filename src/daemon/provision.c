@@ -4,6 +4,7 @@
 #include "daemon/claim.h"
 #include "daemon/decision.h"
 #include "daemon/depart.h"
+#include "daemon/heir.h"
 #include "daemon/log.h"
 #include "model/fault.h"
 #include "model/mailbox_name.h"
@@ -12,6 +13,13 @@
 
 #include <stdio.h>
 #include <string.h>
+
+/* How a job holds the others' shared mailboxes still. */
+typedef enum {
+    HOLD_NONE,
+    HOLD_READER, /* nobody's is renamed */
+    HOLD_WRITER, /* and nobody else works on one */
+} Hold;
 
 /* One change on its way; what a stage finds out is the next one's input. */
 typedef struct {
@@ -29,8 +37,18 @@ typedef struct {
     Observed *observed;
     Plan *plan;
     GPtrArray *acl; /* of char*: what the plan gives, to remember */
+    Hold hold;
     char *blocked;  /* the step that was left out because the server dies of it; NULL: none */
 } Job;
+
+static void release(Job *job)
+{
+    if (job->hold == HOLD_READER)
+        g_rw_lock_reader_unlock(&job->shared->shared_lock);
+    if (job->hold == HOLD_WRITER)
+        g_rw_lock_writer_unlock(&job->shared->shared_lock);
+    job->hold = HOLD_NONE;
+}
 
 static void job_clear(Job *job)
 {
@@ -42,6 +60,7 @@ static void job_clear(Job *job)
     g_clear_pointer(&job->plan, plan_free);
     g_clear_pointer(&job->acl, g_ptr_array_unref);
     g_clear_pointer(&job->blocked, g_free);
+    release(job);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Job, job_clear)
 
@@ -56,6 +75,40 @@ static bool read_entry(Job *job, GError **error)
     return (job->entry == NULL
             || departure_adopt(job->shared->state, job->change->domain, job->change->unique_id, error))
         && state_find_record(job->shared->state, job->change->domain, job->change->unique_id, &job->record, error);
+}
+
+/* Holds the others' mailboxes still from here to the end. What was recorded may have changed while we waited. */
+static bool hold(Job *job, Hold wanted, GError **error)
+{
+    if (job->hold >= wanted)
+        return true;
+    release(job);
+    if (wanted == HOLD_WRITER)
+        g_rw_lock_writer_lock(&job->shared->shared_lock);
+    else
+        g_rw_lock_reader_lock(&job->shared->shared_lock);
+    job->hold = wanted;
+    g_clear_pointer(&job->record, record_free);
+    return state_find_record(job->shared->state, job->change->domain, job->change->unique_id, &job->record, error);
+}
+
+static bool has_shared_mailbox(const Record *record)
+{
+    return record != NULL && record->mailbox != NULL && g_str_has_prefix(record->mailbox, "shared/");
+}
+
+/* One that is to be renamed, or may have been, takes along what is below it. */
+static bool hold_recorded(Job *job, GError **error)
+{
+    return !has_shared_mailbox(job->record) || hold(job, job->record->renaming_to != NULL ? HOLD_WRITER : HOLD_READER, error);
+}
+
+static bool hold_decided(Job *job, GError **error)
+{
+    if (job->account->login != NULL || job->account->mailbox == NULL)
+        return true;
+    return hold(job, job->record != NULL && g_strcmp0(job->record->mailbox, job->account->mailbox) != 0 ? HOLD_WRITER : HOLD_READER,
+                error);
 }
 
 static bool decide(Job *job, GError **error)
@@ -87,6 +140,19 @@ static bool refuse_claim(Job *job, const Claim *claim, const char *why, GError *
     return false;
 }
 
+static bool postpone(Job *job, const char *mailbox, const char *owner_domain, const char *owner_id, GError **error)
+{
+    g_free(job->change->waits_for);
+    job->change->waits_for = g_strdup(mailbox);
+    if (!queue_postpone(job->shared->state, job->change, owner_domain, owner_id, job->journal, error))
+        return false;
+    g_atomic_int_add(&job->shared->progress.done, -1); /* it comes again */
+    log_entry(G_LOG_LEVEL_DEBUG, job->domain->name, job->change->dn, "waits until unique id %s has left mailbox %s", owner_id,
+              mailbox);
+    job->postponed = true;
+    return true;
+}
+
 /* The owner's change may be unknown so far, and its end makes ours due. */
 static bool wait_for_owner(Job *job, const Claim *claim, GError **error)
 {
@@ -99,14 +165,7 @@ static bool wait_for_owner(Job *job, const Claim *claim, GError **error)
         return refuse_claim(job, claim, "which should leave it but cannot (its own problem says why)", error);
     if (place == QUEUE_ABSENT && !queue_add(state, claim->domain, claim->unique_id, "exchange", false, error))
         return false;
-    set_wait(job);
-    if (!queue_postpone(state, job->change, claim->domain, claim->unique_id, job->journal, error))
-        return false;
-    g_atomic_int_add(&job->shared->progress.done, -1); /* it comes again */
-    log_entry(G_LOG_LEVEL_DEBUG, job->domain->name, job->change->dn, "waits until unique id %s has left mailbox %s",
-              claim->unique_id, job->account->mailbox);
-    job->postponed = true;
-    return true;
+    return postpone(job, job->account->mailbox, claim->domain, claim->unique_id, error);
 }
 
 /* The state knows both names before the first can be gone. */
@@ -215,6 +274,28 @@ static bool observe(Job *job, GError **error)
         return false;
     job->observed->mailbox_exists = job->observed->mailbox_exists && !job->vacated;
     return true;
+}
+
+/* A parent that is missing may be the new name of another entry's mailbox: that one comes first. */
+static bool wait_for_heirs(Job *job, GError **error)
+{
+    State *state = job->shared->state;
+    g_auto(Heir) heir = {.unique_id = NULL};
+    QueuePlace place;
+
+    for (guint i = 0; i < job->observed->missing_parents->len && heir.unique_id == NULL; i++) {
+        const char *parent = g_ptr_array_index(job->observed->missing_parents, i);
+
+        if (strchr(parent, '/') != NULL
+            && !heir_find(job->shared, job->directory, job->domain, parent, job->change->unique_id, &heir, error))
+            return false;
+    }
+    if (heir.unique_id == NULL || job->shared->options->dry_run)
+        return true;
+    if (!queue_look(state, job->domain->name, heir.unique_id, &place, error)
+        || (place == QUEUE_ABSENT && !queue_add(state, job->domain->name, heir.unique_id, "exchange", false, error)))
+        return false;
+    return postpone(job, heir.mailbox, job->domain->name, heir.unique_id, error);
 }
 
 /* What kills the server is not planned, and not forgotten. */
@@ -401,7 +482,7 @@ bool provision_change(Shared *shared, Directory *directory, Mailstore *mailstore
     /* When it is served again, its sweep finds the change again. */
     if (job.domain == NULL)
         return queue_finish(shared->state, change, NULL, journal, error);
-    if (!read_entry(&job, error) || !find_renamed(&job, error))
+    if (!read_entry(&job, error) || !hold_recorded(&job, error) || !find_renamed(&job, error))
         return false;
     depart = (DepartJob){.shared = shared, .directory = directory, .mailstore = mailstore, .domain = job.domain,
                          .change = change, .journal = journal};
@@ -409,12 +490,15 @@ bool provision_change(Shared *shared, Directory *directory, Mailstore *mailstore
         return depart_settle(&depart, job.record, job.entry, error);
     if (is_in_order(&job))
         return queue_finish(shared->state, change, NULL, journal, error);
-    if (!decide(&job, error) || !claim_mailbox(&job, &depart, error))
+    if (!decide(&job, error) || !hold_decided(&job, error) || !claim_mailbox(&job, &depart, error))
         return false;
     if (job.postponed)
         return true;
-    return observe(&job, error)
-        && make_plan(&job, error)
+    if (!observe(&job, error) || !wait_for_heirs(&job, error))
+        return false;
+    if (job.postponed)
+        return true;
+    return make_plan(&job, error)
         && carry_out(&job, error)
         && settle_shared(&job, error)
         && remember(&job, error);

@@ -16,6 +16,7 @@ void shared_init(Shared *shared, const Config *config, const RunOptions *options
     shared->loop = g_main_loop_new(NULL, FALSE);
     progress_init(&shared->progress, options->sync && !options->dry_run);
     shared->blocked = blocked_new(state, config->imap->uri);
+    g_rw_lock_init(&shared->shared_lock);
     g_mutex_init(&shared->decide_lock);
     g_mutex_init(&shared->settle_lock);
     g_mutex_init(&shared->output_lock);
@@ -27,6 +28,7 @@ void shared_clear(Shared *shared)
     g_main_loop_unref(shared->loop);
     g_clear_pointer(&shared->domains, domains_free);
     blocked_free(shared->blocked);
+    g_rw_lock_clear(&shared->shared_lock);
     g_mutex_clear(&shared->decide_lock);
     g_mutex_clear(&shared->settle_lock);
     g_mutex_clear(&shared->output_lock);

@@ -2,6 +2,7 @@
 
 #include "imap/observe.h"
 #include "imap/status.h"
+#include "model/fault.h"
 
 #include <string.h>
 
@@ -45,6 +46,10 @@ GPtrArray *observe_shared_commands(const Namespace *names, const Account *accoun
 
 static bool read_acl(const char *uri, const ImapCommand *command, Observed *observed, GError **error)
 {
+    if (imap_says_absent(command)) {
+        g_set_error(error, FAULT, FAULT_RETRY, "%s: a mailbox went while it was looked at", uri);
+        return false;
+    }
     if (command->status != IMAP_OK) {
         imap_set_refusal(error, uri, "read the access control list", command);
         return false;

@@ -25,13 +25,15 @@ static Halves split(const char *mailbox)
     return (Halves){.top = g_strdup_printf("%.*s/", (int)len, mailbox), .domain = g_strdup(mailbox + len)};
 }
 
-#define IS_BELOW " mailbox LIKE 'shared/%' AND substr(mailbox, 1, length(?1)) = ?1 AND substr(mailbox, -length(?2)) = ?2"
+#define IS_BELOW(column)                                                                                              \
+    " " column " LIKE 'shared/%' AND substr(" column ", 1, length(?1)) = ?1 AND substr(" column ", -length(?2)) = ?2"
+#define MOVED(column) "?3 || substr(" column ", length(?1) + 1, length(" column ") - length(?1) - length(?2)) || ?4"
 
 static bool queue_below(State *state, const Halves *old, const char *now, GError **error)
 {
     static const char QUEUE[] =
         "INSERT INTO change (domain, unique_id, reason, state, due, queued_at, verify)"
-        " SELECT domain, unique_id, 'parent', 'queued', ?3, ?3, 1 FROM entry WHERE" IS_BELOW " AND status = 'ok'"
+        " SELECT domain, unique_id, 'parent', 'queued', ?3, ?3, 1 FROM entry WHERE" IS_BELOW("mailbox") " AND status = 'ok'"
         " ON CONFLICT DO UPDATE SET state = 'queued', due = iif(state = 'queued', min(due, excluded.due), excluded.due),"
         " verify = 1, generation = generation + 1";
     g_autoptr(Query) query = query_begin(state, QUEUE, error);
@@ -44,13 +46,9 @@ static bool queue_below(State *state, const Halves *old, const char *now, GError
     return query_run(state, query, "queue what is below a mailbox", error);
 }
 
-/* A name that is taken already stays as it is recorded: the entry's own turn shows what is wrong. */
-static bool rename_below(State *state, const Halves *old, const Halves *new, GError **error)
+static bool run_rename(State *state, const char *sql, const Halves *old, const Halves *new, GError **error)
 {
-    static const char RENAME[] =
-        "UPDATE OR IGNORE entry SET mailbox = ?3"
-        " || substr(mailbox, length(?1) + 1, length(mailbox) - length(?1) - length(?2)) || ?4 WHERE" IS_BELOW;
-    g_autoptr(Query) query = query_begin(state, RENAME, error);
+    g_autoptr(Query) query = query_begin(state, sql, error);
 
     if (query == NULL)
         return false;
@@ -59,6 +57,16 @@ static bool rename_below(State *state, const Halves *old, const Halves *new, GEr
     query_bind_text(query, 3, new->top);
     query_bind_text(query, 4, new->domain);
     return query_run(state, query, "rename what is below a mailbox", error);
+}
+
+/* A name that is taken already stays as it is recorded: the entry's own turn shows what is wrong. */
+static bool rename_below(State *state, const Halves *old, const Halves *new, GError **error)
+{
+    return run_rename(state, "UPDATE OR IGNORE entry SET mailbox = " MOVED("mailbox") " WHERE" IS_BELOW("mailbox"), old, new, error)
+        && run_rename(state,
+                      "UPDATE entry SET renaming_to = nullif(" MOVED("renaming_to") ", mailbox) WHERE" IS_BELOW("renaming_to"),
+                      old, new, error)
+        && database_run(state, "UPDATE entry SET renaming_to = NULL WHERE renaming_to = mailbox", "settle a renaming", error);
 }
 
 static bool move_below(State *state, const char *from, const char *to, GError **error)

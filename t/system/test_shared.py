@@ -267,6 +267,22 @@ def test_renaming_a_parent_does_not_take_other_entries_mailboxes_away(fixed):
     check_nothing_to_do(lab)
 
 
+@pytest.mark.parametrize("run", range(3))
+def test_a_tree_of_entries_is_renamed_at_once(fixed, run):
+    lab = fixed
+    names = ["A", "A/B", "A/B/C", "A/D"] if run % 2 else ["A/D", "A/B/C", "A/B", "A"]
+    entries = {name: add_shared(lab, f"{number}", kolabTargetFolder=f"shared/{name}@{lab.domain}", kolabFolderType="event")
+               for number, name in enumerate(names)}
+    lab.kolabd.run("--sync")
+    mark = lab.mark()
+    for name, dn in entries.items():
+        lab.modify(dn, kolabTargetFolder=f"shared/X{name[1:]}@{lab.domain}")
+    lab.kolabd.run("--sync")
+    assert shared_mailboxes(lab) == sorted([f"shared@{lab.domain}", *(f"shared/X{name[1:]}@{lab.domain}" for name in names)])
+    assert not any(command.startswith("CREATE") for _, command in lab.imap_writes(mark))
+    check_nothing_to_do(lab)
+
+
 def test_two_shared_folders_exchange_their_names_with_all_below(fixed):
     lab = fixed
     one = add_shared(lab, "One", kolabTargetFolder=f"shared/A@{lab.domain}", kolabFolderType="event")

@@ -116,7 +116,6 @@ static const char *const refusals[] = {
     "k NO Permission denied\r\n" RIGHTS ABSENT ABSENT,
     "k BAD Mailbox does not exist\r\n" RIGHTS ABSENT ABSENT,
     THERE "k NO Permission denied\r\n" ABSENT ABSENT,
-    THERE "k NO Mailbox does not exist\r\n" ABSENT ABSENT, /* it went between the two questions */
     THERE RIGHTS "k NO System I/O error\r\n" ABSENT,
 };
 
@@ -131,6 +130,19 @@ START_TEST(what_is_refused_is_an_error)
     ck_assert(!observe_shared_answers(URI, commands, true, false, observed, &error));
     ck_assert_int_eq(fault_of(error), FAULT_PARK);
     ck_assert(g_str_has_prefix(error->message, URI ": "));
+}
+END_TEST
+
+START_TEST(a_mailbox_that_goes_between_two_questions_is_looked_at_again)
+{
+    g_autoptr(Account) account = team();
+    g_autoptr(GPtrArray) commands = observe_shared_commands(&admin, account, NULL);
+    g_autoptr(Observed) observed = observed_new();
+    g_autoptr(GError) error = NULL;
+
+    answer(commands, THERE ABSENT);
+    ck_assert(!observe_shared_answers(URI, commands, false, false, observed, &error));
+    ck_assert_int_eq(fault_of(error), FAULT_RETRY);
 }
 END_TEST
 
@@ -187,6 +199,7 @@ int main(void)
     tcase_add_test(tcase, somebody_may_be_called_nil);
     tcase_add_test(tcase, a_mailbox_that_somebody_leaves_counts_as_gone);
     tcase_add_loop_test(tcase, what_is_refused_is_an_error, 0, G_N_ELEMENTS(refusals));
+    tcase_add_test(tcase, a_mailbox_that_goes_between_two_questions_is_looked_at_again);
     tcase_add_loop_test(tcase, a_new_mailbox_will_have_the_rights_of_the_last_parent_that_is_there, 0, G_N_ELEMENTS(parents_rows));
     tcase_add_test(tcase, a_parent_that_is_refused_is_an_error);
     suite_add_tcase(suite, tcase);
