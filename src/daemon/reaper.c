@@ -60,7 +60,7 @@ static bool decide_all(Shared *shared, GError **error)
     for (guint i = 0; i < domains->len; i++) {
         const Domain *domain = g_ptr_array_index(domains, i);
 
-        if (domain->status == DOMAIN_SERVED && (only == NULL || strcmp(only, domain->name) == 0)
+        if (domain->status == DOMAIN_SERVED && (only == NULL || domain_has_name(domain, only))
             && !decide(shared, domain->settings, error))
             return false;
     }

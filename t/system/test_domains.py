@@ -92,6 +92,11 @@ def domains(lab):
         made.close()
 
 
+def queue_is_empty(kolabd):
+    with sqlite3.connect(f"file:{kolabd.state}?mode=ro", uri=True) as connection:
+        return connection.execute("SELECT count(*) FROM change").fetchone() == (0,)
+
+
 def hidden_from_service(lab):
     who = lab.ds.env["SERVICE_DN"]
     return f'(targetattr = "*") (version 3.0; acl "hide {lab.domain}"; deny (all) (userdn = "ldap:///{who}");)'
@@ -172,6 +177,13 @@ def test_a_new_alias_gives_its_people_new_addresses(lab, domains, kolabd, wait_u
     domains.modify("a", associatedDomain=[domains.name("new"), domains.name("a")])
     wait_until(lambda: f"anna@{domains.name('new')}" in lab.get(anna)["alias"], SECONDS)
     assert lab.get_one(anna, "mail") == f"anna.example@{domains.name('a')}"
+    domains.modify("a", associatedDomain=domains.name("a"))
+    wait_until(lambda: daemon.log_text.count(f"domain {domains.name('a')}: changed") == 2)
+    bert = domains.add_person("a", "bert")
+    in_order(daemon, domains.mailbox("a", "bert"))
+    wait_until(lambda: queue_is_empty(kolabd))
+    assert f"anna@{domains.name('new')}" in lab.get(anna)["alias"]
+    assert f"bert@{domains.name('new')}" not in lab.get(bert)["alias"]
 
 
 def test_a_suspended_domain_is_left_alone_until_it_is_active_again(lab, domains, kolabd, wait_until):
@@ -370,7 +382,7 @@ def test_many_domains_are_watched_on_one_connection(lab, domains, kolabd, wait_u
     """A connection to 389-ds carries four persistent searches, not more: its default of nsslapd-maxthreadsperconn is 5."""
     count = 200
     offset = pathlib.Path(lab.ds.env["ACCESS_LOG"]).stat().st_size
-    domains.configure(folders={})
+    domains.configure(folders={"create": {"Drafts": {}}})
     for number in range(count):
         domains.add(f"d{number}")
     began = time.monotonic()
@@ -393,7 +405,7 @@ def test_many_domains_are_watched_on_one_connection(lab, domains, kolabd, wait_u
 
 
 def test_who_is_moved_to_another_of_many_domains_is_noticed_there_and_here(lab, domains, kolabd):
-    domains.configure(folders={})
+    domains.configure(folders={"create": {"Drafts": {}}})
     for number in range(8):
         domains.add(f"d{number}")
     movers = [domains.add_person(f"d{number}", f"p{number}") for number in range(8)]
@@ -405,3 +417,28 @@ def test_who_is_moved_to_another_of_many_domains_is_noticed_there_and_here(lab, 
     for number, dn in enumerate(movers[4:], 4):
         lab.rename(dn, new_parent=lab.people_dn)
         daemon.wait_for_log(f"uid=p{number},ou=d.* moved out of the base")
+
+
+def test_who_is_moved_to_another_domain_brings_the_mailbox_along(lab, domains, kolabd, wait_until):
+    domains.configure(policy={"mode": "always"})
+    domains.add("a")
+    domains.add("b")
+    domains.add_person("a", "stays")
+    anna = domains.add_person("a", "anna")
+    daemon = kolabd.start()
+    in_order(daemon, domains.mailbox("a", "anna"))
+    with lab.imap.session(f"anna.example@{domains.name('a')}") as session:
+        session.create("Mine")
+    for here, there in ("ab", "ba", "ab"):
+        anna = lab.rename(anna, new_parent=domains.base_dn(there))
+        wait_until(lambda: lab.imap.exists(domains.mailbox(there, "anna")), SECONDS)
+        wait_until(lambda: queue_is_empty(kolabd), SECONDS)
+        assert not lab.imap.exists(domains.mailbox(here, "anna"))
+        assert lab.get_one(anna, "mail") == f"anna.example@{domains.name(there)}"
+        assert "Mine" in lab.imap.folders(f"anna.example@{domains.name(there)}")
+        assert entries(kolabd, domains.name(here)) == ([(domains.mailbox("a", "stays"), "ok")] if here == "a" else [])
+    assert kolabd.ctl("problems").stdout == "no problems\n"
+    daemon.stop()
+    anna = lab.rename(anna, new_parent=domains.base_dn("a"))
+    kolabd.run("--sync")
+    assert lab.imap.exists(domains.mailbox("a", "anna")) and not lab.imap.exists(domains.mailbox("b", "anna"))
