@@ -38,10 +38,6 @@ typedef struct {
 const char *departure_reason_name(DepartureReason reason);
 const char *departure_status_name(DepartureStatus status);
 
-/* Hands the record of an entry that moved out of another domain's base over to `domain`, where it is now: its mailbox goes
- * with it. Nothing happens when there is none. */
-bool departure_adopt(State *state, const char *domain, const char *unique_id, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
 /* What a decision about a domain is made from. */
 typedef struct {
     guint entries;   /* served ones, and those that are waiting or held */

@@ -10,6 +10,9 @@
 /* Writes the row of the entry. FAULT_PARK: another entry has the mailbox; the message names both. */
 bool record_write(State *state, const Record *record, const char *now, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Whether another domain has taken the row of the entry over. */
+bool record_is_taken(State *state, const Record *record, bool *taken, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Makes what the record calls its identifiers the ones that its entry has. */
 bool identifier_hold(State *state, const Record *record, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Reads them into the record. */

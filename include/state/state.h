@@ -66,6 +66,14 @@ bool state_list_entries(State *state, const char *domain, GHashTable **unique_id
 bool state_list_elsewhere(State *state, const char *domain, GHashTable **unique_ids,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Which other domain has a record of this entry: *other is owned by the caller, NULL when none has. */
+bool state_find_elsewhere(State *state, const char *domain, const char *unique_id, char **other,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Makes the record of an entry, with its addresses, that of another domain, which has none: the entry was moved there. It has
+ * not departed, and whatever was to become of it is off. */
+bool state_take_over(State *state, const char *from, const char *to, const char *unique_id,
+                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Whose mailbox this is: *unique_id of the record that has it, departed or not, or may have renamed its own to it already;
  * NULL: nobody's. */
 bool state_find_owner(State *state, const char *mailbox, char **domain, char **unique_id,

@@ -72,9 +72,33 @@ static bool read_entry(Job *job, GError **error)
         g_free(job->change->dn);
         job->change->dn = g_strdup(entry_dn(job->entry));
     }
-    return (job->entry == NULL
-            || departure_adopt(job->shared->state, job->change->domain, job->change->unique_id, error))
-        && state_find_record(job->shared->state, job->change->domain, job->change->unique_id, &job->record, error);
+    return state_find_record(job->shared->state, job->change->domain, job->change->unique_id, &job->record, error);
+}
+
+/* An entry that was moved here from another domain brings its mailbox along, whether or not that domain has noticed. What that
+ * domain still serves stays there: then the bases of the two overlap. */
+static bool follow_entry(Job *job, GError **error)
+{
+    State *state = job->shared->state;
+    const char *unique_id = job->change->unique_id;
+    g_autoptr(DomainSettings) before = NULL;
+    g_autoptr(Entry) there = NULL;
+    g_autofree char *other = NULL;
+
+    if (job->entry == NULL || entry_kind(job->entry) == KIND_NONE || job->record != NULL)
+        return true;
+    if (!state_find_elsewhere(state, job->domain->name, unique_id, &other, error))
+        return false;
+    if (other == NULL)
+        return true;
+    before = domains_find_served(job->shared->domains, other);
+    if (before != NULL && !directory_read_entry(job->directory, before, unique_id, &there, error))
+        return false;
+    if (there != NULL)
+        return true;
+    log_entry(G_LOG_LEVEL_MESSAGE, job->domain->name, entry_dn(job->entry), "moved here from domain %s", other);
+    return state_take_over(state, other, job->domain->name, unique_id, error)
+        && state_find_record(state, job->domain->name, unique_id, &job->record, error);
 }
 
 /* Holds the others' mailboxes still from here to the end. What was recorded may have changed while we waited. */
@@ -482,7 +506,7 @@ bool provision_change(Shared *shared, Directory *directory, Mailstore *mailstore
     /* When it is served again, its sweep finds the change again. */
     if (job.domain == NULL)
         return queue_finish(shared->state, change, NULL, journal, error);
-    if (!read_entry(&job, error) || !hold_recorded(&job, error) || !find_renamed(&job, error))
+    if (!read_entry(&job, error) || !follow_entry(&job, error) || !hold_recorded(&job, error) || !find_renamed(&job, error))
         return false;
     depart = (DepartJob){.shared = shared, .directory = directory, .mailstore = mailstore, .domain = job.domain,
                          .change = change, .journal = journal};

@@ -143,56 +143,6 @@ bool departure_write(State *state, const Record *record, const char *now, GError
     g_assert_not_reached();
 }
 
-static bool run_for_move(State *state, const char *sql, const char *domain, const char *unique_id, GError **error)
-{
-    g_autoptr(Query) query = query_begin(state, sql, error);
-
-    if (query == NULL)
-        return false;
-    query_bind_text(query, 1, domain);
-    query_bind_text(query, 2, unique_id);
-    return query_run(state, query, "hand over a record", error);
-}
-
-#define MOVED_HERE                                                                                                    \
-    " WHERE unique_id = ?2 AND domain IN (SELECT domain FROM departure"                                               \
-    "  WHERE unique_id = ?2 AND domain <> ?1 AND reason = 'moved' AND status = 'kept')"
-
-static bool is_moved_here(State *state, const char *domain, const char *unique_id, bool *moved, GError **error)
-{
-    g_autoptr(Query) query = query_begin(state, "SELECT 1 FROM entry" MOVED_HERE, error);
-
-    if (query == NULL)
-        return false;
-    query_bind_text(query, 1, domain);
-    query_bind_text(query, 2, unique_id);
-    return query_step(state, query, "look for a record", moved, error);
-}
-
-bool departure_adopt(State *state, const char *domain, const char *unique_id, GError **error)
-{
-    static const char *const STEPS[] = {
-        "UPDATE OR IGNORE entry SET domain = ?1, fingerprint = NULL" MOVED_HERE,
-        "UPDATE OR REPLACE address SET domain = ?1" MOVED_HERE,
-        "UPDATE OR REPLACE identifier SET domain = ?1" MOVED_HERE,
-        "DELETE FROM departure" MOVED_HERE,
-    };
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
-    g_auto(Transaction) transaction = {0};
-    bool moved;
-
-    if (!is_moved_here(state, domain, unique_id, &moved, error))
-        return false;
-    if (!moved)
-        return true;
-    if (!transaction_begin(&transaction, state, error))
-        return false;
-    for (guint i = 0; i < G_N_ELEMENTS(STEPS); i++)
-        if (!run_for_move(state, STEPS[i], domain, unique_id, error))
-            return false;
-    return transaction_commit(&transaction, error);
-}
-
 #define STRANDED                                                                                                      \
     "d.domain = ?1 AND d.status = 'approved'"                                                                         \
     " AND NOT EXISTS (SELECT 1 FROM change c WHERE c.domain = d.domain AND c.unique_id = d.unique_id)"

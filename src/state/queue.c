@@ -280,9 +280,14 @@ bool change_rouse(State *state, const char *what, const char *now, GError **erro
 
 static bool write_record(State *state, const Change *change, const Record *record, const char *now, GError **error)
 {
+    bool taken = false;
+
     if (!waits_wake(state, change->domain, change->unique_id, now, error))
         return false;
-    if (record == NULL)
+    /* Another domain may have taken the record over meanwhile: then it has not departed. */
+    if (record != NULL && record->departed && !record_is_taken(state, record, &taken, error))
+        return false;
+    if (record == NULL || taken)
         return address_release(state, change->domain, change->unique_id, error);
     if (record->departed)
         return departure_write(state, record, now, error);

@@ -832,6 +832,45 @@ START_TEST(a_refused_or_unwatched_domain_is_a_problem_and_a_suspended_one_is_non
 }
 END_TEST
 
+START_TEST(an_entry_that_moved_takes_its_record_to_the_other_domain)
+{
+    g_autoptr(State) state = open_state(STATE_OWN);
+    g_autoptr(Record) record = record_new("a.org", "id-1");
+    g_autoptr(Record) departed = record_new("a.org", "id-1");
+    g_autoptr(Record) before = NULL;
+    g_autoptr(Record) after = NULL;
+    g_autoptr(Change) change = NULL;
+    g_autoptr(Change) late = NULL;
+    g_autofree char *other = NULL;
+    g_autofree char *none = NULL;
+
+    record->mailbox = g_strdup("user/jane@a.org");
+    record->primary = g_strdup("jane@a.org");
+    record->fingerprint = g_strdup("1234");
+    ck_assert(queue_add(state, "a.org", "id-1", "notice", false, NULL) && queue_lease(state, &change, NULL));
+    ck_assert(queue_finish(state, change, record, NULL, NULL));
+    ck_assert(state_find_elsewhere(state, "b.org", "id-1", &other, NULL));
+    ck_assert(state_find_elsewhere(state, "a.org", "id-1", &none, NULL));
+    ck_assert_pstr_eq(other, "a.org");
+    ck_assert_ptr_null(none);
+    ck_assert(state_take_over(state, "a.org", "b.org", "id-1", NULL));
+    /* The first domain's change, read before, ends after. */
+    departed->mailbox = g_strdup("user/jane@a.org");
+    departed->departed = true;
+    departed->departure.status = DEPARTURE_KEPT;
+    departed->departure.reason = REASON_MOVED;
+    ck_assert(queue_add(state, "a.org", "id-1", "notice", false, NULL) && queue_lease(state, &late, NULL));
+    ck_assert(queue_finish(state, late, departed, NULL, NULL));
+    ck_assert(state_find_record(state, "a.org", "id-1", &before, NULL));
+    ck_assert(state_find_record(state, "b.org", "id-1", &after, NULL));
+    ck_assert_ptr_null(before);
+    ck_assert_str_eq(after->mailbox, "user/jane@a.org");
+    ck_assert_str_eq(after->primary, "jane@a.org");
+    ck_assert_ptr_null(after->fingerprint);
+    ck_assert(!after->departed);
+}
+END_TEST
+
 START_TEST(a_note_holds_its_last_value_and_goes_with_none)
 {
     g_autoptr(State) state = open_state(STATE_OWN);
@@ -886,6 +925,7 @@ static void add_records(TCase *cases)
     tcase_add_test(cases, a_domain_without_entries_is_forgotten_when_it_is_gone);
     tcase_add_test(cases, the_changes_of_a_domain_that_is_not_served_leave_the_queue);
     tcase_add_test(cases, a_refused_or_unwatched_domain_is_a_problem_and_a_suspended_one_is_none);
+    tcase_add_test(cases, an_entry_that_moved_takes_its_record_to_the_other_domain);
     tcase_add_test(cases, a_note_holds_its_last_value_and_goes_with_none);
 }
 
