@@ -1,8 +1,8 @@
 #include "model/acl.h"
 #include "model/fault.h"
+#include "suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct {
@@ -198,8 +198,6 @@ int main(void)
 {
     Suite *suite = suite_create("acl");
     TCase *tcase = tcase_create("all");
-    SRunner *runner;
-    int failed;
 
     tcase_add_loop_test(tcase, what_a_directory_may_say_is_understood, 0, G_N_ELEMENTS(accepted));
     tcase_add_loop_test(tcase, what_is_no_right_or_no_subject_is_set_aside, 0, G_N_ELEMENTS(refused));
@@ -209,9 +207,5 @@ int main(void)
     tcase_add_test(tcase, an_edit_is_of_what_the_server_has);
     tcase_add_test(tcase, identifiers_are_compared_without_case);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

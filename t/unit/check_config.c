@@ -3,10 +3,10 @@
 #include "daemon/config_secret.h"
 #include "model/account.h"
 #include "model/fault.h"
+#include "suite.h"
 
 #include <check.h>
 #include <glib/gstdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -933,8 +933,6 @@ int main(void)
     Suite *suite = suite_create("config");
     TCase *texts_case = make_case(suite, "texts"), *values = make_case(suite, "values");
     TCase *documents = make_case(suite, "documents"), *files = make_case(suite, "files");
-    SRunner *runner;
-    int failed;
 
     TABLE(texts_case, a_mistake_is_reported_with_its_place, mistakes);
     TABLE(texts_case, an_empty_text_lacks_every_required_setting, empty_texts);
@@ -963,9 +961,5 @@ int main(void)
     tcase_add_test(files, a_fifo_in_place_of_a_secret_does_not_block);
     tcase_add_test(files, unreadable_files_are_mistakes_at_their_settings);
     TABLE(files, a_configuration_that_is_no_file_of_ours_is_refused, no_files);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

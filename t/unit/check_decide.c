@@ -1,9 +1,9 @@
 #include "model/fault.h"
 #include "policy/decide.h"
 #include "policy/template.h"
+#include "suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define JANE "givenName: Jane\nsn: Doe\n"
@@ -345,8 +345,6 @@ int main(void)
 {
     Suite *suite = suite_create("decide");
     TCase *tcase = tcase_create("decide");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tcase);
     tcase_add_loop_test(tcase, the_account_is_as_the_table_says, 0, G_N_ELEMENTS(rows));
@@ -354,8 +352,5 @@ int main(void)
     tcase_add_loop_test(tcase, bad_input_parks_the_entry_with_attribute_value_and_rule, 0, G_N_ELEMENTS(faults));
     tcase_add_test(tcase, the_attributes_to_read_are_named_once);
     tcase_add_test(tcase, every_setting_but_the_folders_changes_the_digest);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

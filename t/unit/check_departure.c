@@ -5,10 +5,10 @@
 #include "state/cleanup.h"
 #include "state/queue.h"
 #include "state/report.h"
+#include "suite.h"
 
 #include <check.h>
 #include <glib/gstdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* --- the limit */
@@ -535,14 +535,8 @@ static TCase *state_tests(void)
 int main(void)
 {
     Suite *suite = suite_create("departure");
-    SRunner *runner;
-    int failed;
 
     suite_add_tcase(suite, pure_tests());
     suite_add_tcase(suite, state_tests());
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,7 +1,7 @@
 #include "directory/dn.h"
+#include "suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 
 static const struct {
     const char *dn;
@@ -55,14 +55,9 @@ int main(void)
 {
     Suite *suite = suite_create("dn");
     TCase *tcase = tcase_create("dn");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_loop_test(tcase, a_dn_has_one_form, 0, (int)G_N_ELEMENTS(forms));
     tcase_add_loop_test(tcase, a_dn_is_below_its_ancestors_and_itself, 0, (int)G_N_ELEMENTS(places));
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,8 +1,8 @@
 #include "daemon/discovery.h"
 #include "daemon/domains.h"
+#include "suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define SERVERS \
@@ -236,8 +236,6 @@ int main(void)
 {
     Suite *suite = suite_create("domains");
     TCase *tcase = tcase_create("domains");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_loop_test(tcase, domain_entries_and_the_file_make_these_domains, 0, (int)G_N_ELEMENTS(rows));
     tcase_add_test(tcase, other_attribute_names_may_be_set);
@@ -246,8 +244,5 @@ int main(void)
     tcase_add_test(tcase, the_registry_knows_nothing_before_the_directory_was_read);
     tcase_add_test(tcase, without_discovery_the_registry_has_the_domains_of_the_file);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

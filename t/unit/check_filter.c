@@ -1,7 +1,7 @@
 #include "directory/filter.h"
+#include "suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* RFC 4515, 3: what must be escaped; what libldap escapes besides means the same. */
@@ -73,14 +73,9 @@ int main(void)
 {
     Suite *suite = suite_create("filter");
     TCase *filters = tcase_create("filter");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_loop_test(filters, a_value_cannot_leave_its_place, 0, G_N_ELEMENTS(values));
     tcase_add_loop_test(filters, any_attribute_is_asked_for_any_value, 0, G_N_ELEMENTS(any));
     suite_add_tcase(suite, filters);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

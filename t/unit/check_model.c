@@ -1,9 +1,9 @@
 #include "model/entry.h"
 #include "model/fault.h"
 #include "model/mailbox_name.h"
+#include "suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static Entry *jane(void)
@@ -273,8 +273,6 @@ int main(void)
 {
     Suite *suite = suite_create("model");
     TCase *entries = tcase_create("entry"), *names = tcase_create("mailbox name");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(entries, unique_ids_are_lower_case);
     tcase_add_test(entries, attribute_names_are_compared_without_case);
@@ -293,8 +291,5 @@ int main(void)
     tcase_add_loop_test(names, a_broken_wire_name_comes_back_as_valid_utf8, 0, G_N_ELEMENTS(broken_wires));
     suite_add_tcase(suite, entries);
     suite_add_tcase(suite, names);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

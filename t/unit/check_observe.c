@@ -1,9 +1,9 @@
 #include "answers.h"
 #include "imap/observe.h"
 #include "model/fault.h"
+#include "suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define URI "imaps://imap.example.org"
@@ -311,8 +311,6 @@ int main(void)
 {
     Suite *suite = suite_create("observe");
     TCase *mailbox = tcase_create("mailbox"), *folder = tcase_create("folders");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_loop_test(mailbox, a_mailbox_and_its_quota_are_read, 0, G_N_ELEMENTS(mailboxes));
     tcase_add_loop_test(mailbox, a_refusal_that_is_not_recognised_is_an_error_and_never_absent, 0, G_N_ELEMENTS(refusals));
@@ -325,8 +323,5 @@ int main(void)
     tcase_add_test(folder, no_subscriptions_is_ok_and_nothing_else);
     suite_add_tcase(suite, mailbox);
     suite_add_tcase(suite, folder);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -2,9 +2,9 @@
 #include "imap/observe_shared.h"
 #include "model/fault.h"
 #include "model/mailbox_name.h"
+#include "suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define URI "imaps://imap.example.org"
@@ -191,8 +191,6 @@ int main(void)
 {
     Suite *suite = suite_create("observe_shared");
     TCase *tcase = tcase_create("all");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tcase, all_is_asked_for_without_a_list);
     tcase_add_loop_test(tcase, a_shared_mailbox_is_read_as_the_server_answers, 0, G_N_ELEMENTS(rows));
@@ -203,9 +201,5 @@ int main(void)
     tcase_add_loop_test(tcase, a_new_mailbox_will_have_the_rights_of_the_last_parent_that_is_there, 0, G_N_ELEMENTS(parents_rows));
     tcase_add_test(tcase, a_parent_that_is_refused_is_an_error);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -2,9 +2,9 @@
 #include "model/fault.h"
 #include "plan/plan.h"
 #include "plan/print.h"
+#include "suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char *const no_folders[] = {NULL};
@@ -345,8 +345,6 @@ int main(void)
 {
     Suite *suite = suite_create("plan");
     TCase *tests = tcase_create("plan");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tests, a_new_user_gets_mailbox_and_quota_then_addresses_then_folders);
     tcase_add_test(tests, what_is_as_it_should_be_needs_no_step);
@@ -361,8 +359,5 @@ int main(void)
     tcase_add_test(tests, the_expected_entry_holds_what_the_plan_writes);
     tcase_add_test(tests, a_plan_reads_as_text_and_as_json);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

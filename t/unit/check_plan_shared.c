@@ -1,9 +1,9 @@
 #include "model/acl.h"
 #include "model/fault.h"
 #include "plan/plan.h"
+#include "suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define TEAM "shared/Team@example.org"
@@ -286,8 +286,6 @@ int main(void)
 {
     Suite *suite = suite_create("plan_shared");
     TCase *tcase = tcase_create("all");
-    SRunner *runner;
-    int failed;
 
     tcase_add_loop_test(tcase, rights_are_as_the_table_says, 0, G_N_ELEMENTS(rows));
     tcase_add_loop_test(tcase, a_second_run_has_nothing_to_do, 0, G_N_ELEMENTS(rows));
@@ -296,9 +294,5 @@ int main(void)
     tcase_add_test(tcase, a_type_that_is_right_needs_no_step);
     tcase_add_loop_test(tcase, a_mailbox_does_not_change_between_a_person_and_everybody, 0, G_N_ELEMENTS(other_spaces));
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

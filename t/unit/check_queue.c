@@ -1,11 +1,11 @@
 #include "model/fault.h"
 #include "state/queue.h"
 #include "state/report.h"
+#include "suite.h"
 
 #include <check.h>
 #include <glib/gstdio.h>
 #include <sqlite3.h>
-#include <stdlib.h>
 #include <string.h>
 
 static char *directory;
@@ -662,8 +662,6 @@ int main(void)
     Suite *suite = suite_create("queue");
     TCase *outcomes = tcase_create("outcomes");
     TCase *waits = tcase_create("waits");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(outcomes, setup, teardown);
     tcase_add_checked_fixture(waits, setup, teardown);
@@ -673,9 +671,5 @@ int main(void)
     add_waits(waits);
     suite_add_tcase(suite, outcomes);
     suite_add_tcase(suite, waits);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -2,9 +2,9 @@
 #include "model/mailbox_name.h"
 #include "policy/recipient.h"
 #include "policy/template.h"
+#include "suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define FORMAT_HOLE "x'.lower()); __import__('os').system('touch /tmp/owned'); format('"
@@ -496,8 +496,6 @@ int main(void)
 {
     Suite *suite = suite_create("recipient");
     TCase *tcase = tcase_create("recipient");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_set_timeout(tcase, 60);
     suite_add_tcase(suite, tcase);
@@ -509,8 +507,5 @@ int main(void)
     tcase_add_test(tcase, the_value_in_the_rdn_is_chosen);
     tcase_add_test(tcase, no_answer_is_not_a_free_address);
     tcase_add_test(tcase, a_hundred_namesakes_all_get_addresses_of_their_own);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

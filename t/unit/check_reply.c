@@ -1,8 +1,8 @@
 #include "imap/reply.h"
 #include "model/fault.h"
+#include "suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* A value as text, to compare with: atom as it is, "string" with escapes, NIL, (list). */
@@ -245,7 +245,6 @@ int main(void)
 {
     TCase *tcase = tcase_create("reply");
     Suite *suite = suite_create("reply");
-    SRunner *runner = srunner_create(suite);
 
     suite_add_tcase(suite, tcase);
     tcase_add_loop_test(tcase, replies_are_parsed_and_no_byte_behind_them_is_taken, 0, G_N_ELEMENTS(replies));
@@ -257,8 +256,5 @@ int main(void)
     tcase_add_test(tcase, a_line_in_pieces_between_literals_is_refused_at_the_bound);
     tcase_add_test(tcase, too_many_values_are_refused);
     tcase_add_test(tcase, the_longest_literal_and_the_deepest_list_are_parsed);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

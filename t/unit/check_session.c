@@ -1,13 +1,13 @@
 /* A session against a server in a thread of the test, plain TCP on loopback: what no real one does on command. */
 #include "imap/session.h"
 #include "model/fault.h"
+#include "suite.h"
 
 #include <arpa/inet.h>
 #include <check.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -743,15 +743,11 @@ int main(void)
 {
     TCase *tcase = tcase_create("session");
     Suite *suite = suite_create("session");
-    SRunner *runner = srunner_create(suite);
 
     signal(SIGPIPE, SIG_IGN);
     suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_set_timeout(tcase, 60);
     add_tests(tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

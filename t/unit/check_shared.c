@@ -2,9 +2,9 @@
 #include "model/fault.h"
 #include "model/mailbox_name.h"
 #include "policy/decide.h"
+#include "suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* "attribute: value" lines; several lines of an attribute are several values. */
@@ -221,8 +221,6 @@ int main(void)
 {
     Suite *suite = suite_create("shared");
     TCase *tcase = tcase_create("all");
-    SRunner *runner;
-    int failed;
 
     tcase_add_loop_test(tcase, a_shared_mailbox_has_one_name_or_none, 0, G_N_ELEMENTS(names));
     tcase_add_test(tcase, an_over_long_name_is_set_aside);
@@ -231,9 +229,5 @@ int main(void)
     tcase_add_loop_test(tcase, a_resource_is_decided_as_a_shared_folder_is, 0, G_N_ELEMENTS(rows));
     tcase_add_loop_test(tcase, bad_input_is_set_aside_with_the_attribute, 0, G_N_ELEMENTS(faults));
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -4,13 +4,13 @@
 #include "state/queue.h"
 #include "state/report.h"
 #include "state/state.h"
+#include "suite.h"
 
 #include <check.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <sqlite3.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -934,8 +934,6 @@ int main(void)
     Suite *suite = suite_create("state");
     TCase *files = tcase_create("files");
     TCase *records = tcase_create("records");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(files, setup, teardown);
     tcase_add_checked_fixture(records, setup, teardown);
@@ -945,9 +943,5 @@ int main(void)
     add_records(records);
     suite_add_tcase(suite, files);
     suite_add_tcase(suite, records);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,8 +1,8 @@
 #include "model/fault.h"
 #include "policy/template.h"
+#include "suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Every name is "Zoë-Änn"; "none" has no value; "percent" is a format string. */
@@ -149,16 +149,11 @@ int main(void)
 {
     Suite *suite = suite_create("template");
     TCase *tcase = tcase_create("template");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tcase);
     tcase_add_loop_test(tcase, a_template_is_filled_in_as_python_would, 0, G_N_ELEMENTS(expansions));
     tcase_add_loop_test(tcase, a_mistake_is_reported_with_its_column, 0, G_N_ELEMENTS(mistakes));
     tcase_add_test(tcase, a_name_without_a_value_is_told);
     tcase_add_test(tcase, names_are_listed_once_in_lower_case);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,7 +1,7 @@
 #include "policy/transliterate.h"
+#include "suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -150,8 +150,6 @@ int main(void)
 {
     Suite *suite = suite_create("transliterate");
     TCase *tcase = tcase_create("transliterate");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_set_timeout(tcase, 60);
     suite_add_tcase(suite, tcase);
@@ -161,8 +159,5 @@ int main(void)
     tcase_add_loop_test(tcase, known_languages_are_known, 0, G_N_ELEMENTS(known));
     tcase_add_loop_test(tcase, unknown_languages_are_unknown, 0, G_N_ELEMENTS(unknown));
     tcase_add_test(tcase, threads_do_not_disturb_each_other);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

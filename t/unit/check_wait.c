@@ -1,8 +1,8 @@
 #include "wait/wait.h"
+#include "suite.h"
 
 #include <check.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -178,8 +178,6 @@ int main(void)
 {
     Suite *suite = suite_create("wait");
     TCase *waits = tcase_create("wait"), *times = tcase_create("time");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_loop_test(waits, stopping_ends_idle_waits_first_and_work_later, 0, G_N_ELEMENTS(phases));
     tcase_add_test(waits, a_deadline_is_never_met_early);
@@ -191,8 +189,5 @@ int main(void)
     tcase_add_loop_test(times, a_timestamp_is_shifted_by_its_offset, 0, G_N_ELEMENTS(offsets_us));
     suite_add_tcase(suite, waits);
     suite_add_tcase(suite, times);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

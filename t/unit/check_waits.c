@@ -1,7 +1,7 @@
 #include "state/queue.h"
+#include "suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define DOMAIN "example.org"
@@ -227,8 +227,6 @@ int main(void)
 {
     Suite *suite = suite_create("waits");
     TCase *cases = tcase_create("waits");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_loop_test(cases, a_postponed_change_is_due_when_the_owner_comes_to_an_end, 0, 3);
@@ -239,8 +237,5 @@ int main(void)
     tcase_add_test(cases, a_mailbox_under_way_has_one_owner_under_either_name_and_then_frees_the_old_one);
     tcase_add_test(cases, who_has_a_new_primary_address_as_alias_is_queued_once);
     suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }
