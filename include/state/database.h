@@ -35,6 +35,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Query, query_end)
 
 /* The statement of a literal (its address is the key), owned by the state. NULL: *error is set. */
 Query *query_begin(State *state, const char *sql, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* With parameters 1 and 2 bound: the entry that it is about. */
+Query *query_begin_for(State *state, const char *sql, const char *domain, const char *unique_id,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Binds parameter `at` (from 1). The text must live until query_end; NULL binds NULL. */
 void query_bind_text(Query *query, int at, const char *text);
 void query_bind_int(Query *query, int at, gint64 value);
@@ -42,6 +45,11 @@ void query_bind_int(Query *query, int at, gint64 value);
 bool query_step(State *state, Query *query, const char *doing, bool *row, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Runs a statement to its end. */
 bool query_run(State *state, Query *query, const char *doing, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Runs one that has no other parameters than the entry. */
+bool query_run_for(State *state, const char *sql, const char *domain, const char *unique_id, const char *doing,
+                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Adds the first column of all rows to the texts. */
+bool query_texts(State *state, Query *query, const char *doing, GPtrArray *texts, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Column `at` (from 0) of the row, copied; NULL for NULL. */
 char *query_text(Query *query, int at);
 gint64 query_int(Query *query, int at);

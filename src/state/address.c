@@ -1,20 +1,8 @@
 #include "state/outcome.h"
 
-static bool run_for_entry(State *state, const char *sql, const char *domain, const char *unique_id, const char *doing,
-                          GError **error)
-{
-    g_autoptr(Query) query = query_begin(state, sql, error);
-
-    if (query == NULL)
-        return false;
-    query_bind_text(query, 1, domain);
-    query_bind_text(query, 2, unique_id);
-    return query_run(state, query, doing, error);
-}
-
 bool address_release(State *state, const char *domain, const char *unique_id, GError **error)
 {
-    return run_for_entry(state, "DELETE FROM address WHERE domain = ? AND unique_id = ? AND status = 'reserved'",
+    return query_run_for(state, "DELETE FROM address WHERE domain = ? AND unique_id = ? AND status = 'reserved'",
                          domain, unique_id, "release addresses", error);
 }
 
@@ -74,7 +62,7 @@ bool address_hold(State *state, const Record *record, const char *now, GError **
                                " ON CONFLICT DO UPDATE SET role = excluded.role, status = 'held'";
 
     return warn_holders(state, record, now, error)
-        && run_for_entry(state, "UPDATE address SET status = 'reserved' WHERE domain = ? AND unique_id = ?",
+        && query_run_for(state, "UPDATE address SET status = 'reserved' WHERE domain = ? AND unique_id = ?",
                          record->domain, record->unique_id, "write addresses", error)
         && write_addresses(state, HOLD, record->domain, record->unique_id, record->primary, record->aliases, now, error)
         && address_release(state, record->domain, record->unique_id, error);
@@ -82,16 +70,14 @@ bool address_hold(State *state, const Record *record, const char *now, GError **
 
 bool address_read(State *state, Record *record, GError **error)
 {
-    g_autoptr(Query) query = query_begin(state,
-                                         "SELECT address, role = 'primary' FROM address"
-                                         " WHERE domain = ? AND unique_id = ? AND status = 'held' ORDER BY address",
-                                         error);
+    g_autoptr(Query) query = query_begin_for(state,
+                                             "SELECT address, role = 'primary' FROM address"
+                                             " WHERE domain = ? AND unique_id = ? AND status = 'held' ORDER BY address",
+                                             record->domain, record->unique_id, error);
     bool row;
 
     if (query == NULL)
         return false;
-    query_bind_text(query, 1, record->domain);
-    query_bind_text(query, 2, record->unique_id);
     for (;;) {
         if (!query_step(state, query, "read addresses", &row, error))
             return false;
@@ -139,28 +125,17 @@ bool state_find_reserved(State *state, const char *domain, const char *unique_id
 
 bool state_find_lost(State *state, const char *domain, const char *unique_id, GPtrArray **addresses, GError **error)
 {
+    static const char FIND[] =
+        "SELECT mine.address FROM address mine JOIN address other"
+        " ON other.domain = mine.domain AND other.address = mine.address AND other.unique_id <> mine.unique_id"
+        " WHERE mine.domain = ?1 AND mine.unique_id = ?2 AND mine.role = 'alias'"
+        " AND other.role = 'primary' AND other.status = 'held'";
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
     g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(Query) query =
-        query_begin(state,
-                    "SELECT mine.address FROM address mine JOIN address other"
-                    " ON other.domain = mine.domain AND other.address = mine.address AND other.unique_id <> mine.unique_id"
-                    " WHERE mine.domain = ?1 AND mine.unique_id = ?2 AND mine.role = 'alias'"
-                    " AND other.role = 'primary' AND other.status = 'held'",
-                    error);
-    bool row;
+    g_autoptr(Query) query = query_begin_for(state, FIND, domain, unique_id, error);
 
-    if (query == NULL)
+    if (query == NULL || !query_texts(state, query, "compare addresses", found, error))
         return false;
-    query_bind_text(query, 1, domain);
-    query_bind_text(query, 2, unique_id);
-    for (;;) {
-        if (!query_step(state, query, "compare addresses", &row, error))
-            return false;
-        if (!row)
-            break;
-        g_ptr_array_add(found, query_text(query, 0));
-    }
     *addresses = g_steal_pointer(&found);
     return true;
 }

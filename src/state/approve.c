@@ -56,15 +56,12 @@ static bool find_candidates(State *state, const char *what, GPtrArray *candidate
 
 static bool mark(State *state, const Candidate *candidate, const char *now, GError **error)
 {
-    g_autoptr(Query) query = query_begin(state,
-                                         "UPDATE departure SET status = 'approved', decided_at = ?3, approved_at = ?3,"
-                                         " message = NULL WHERE domain = ?1 AND unique_id = ?2",
-                                         error);
+    static const char MARK[] = "UPDATE departure SET status = 'approved', decided_at = ?3, approved_at = ?3,"
+                               " message = NULL WHERE domain = ?1 AND unique_id = ?2";
+    g_autoptr(Query) query = query_begin_for(state, MARK, candidate->domain, candidate->unique_id, error);
 
     if (query == NULL)
         return false;
-    query_bind_text(query, 1, candidate->domain);
-    query_bind_text(query, 2, candidate->unique_id);
     query_bind_text(query, 3, now);
     return query_run(state, query, "approve a deletion", error);
 }

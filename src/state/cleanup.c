@@ -14,28 +14,21 @@ void leftover_free(Leftover *leftover)
 
 static bool write_identifier(State *state, const Record *record, const char *identifier, GError **error)
 {
-    g_autoptr(Query) query = query_begin(state,
-                                         "INSERT INTO identifier (domain, unique_id, identifier) VALUES (?, ?, ?)"
-                                         " ON CONFLICT DO NOTHING",
-                                         error);
+    g_autoptr(Query) query = query_begin_for(state,
+                                             "INSERT INTO identifier (domain, unique_id, identifier) VALUES (?, ?, ?)"
+                                             " ON CONFLICT DO NOTHING",
+                                             record->domain, record->unique_id, error);
 
     if (query == NULL)
         return false;
-    query_bind_text(query, 1, record->domain);
-    query_bind_text(query, 2, record->unique_id);
     query_bind_text(query, 3, identifier);
     return query_run(state, query, "write an identifier", error);
 }
 
 bool identifier_hold(State *state, const Record *record, GError **error)
 {
-    g_autoptr(Query) query = query_begin(state, "DELETE FROM identifier WHERE domain = ? AND unique_id = ?", error);
-
-    if (query == NULL)
-        return false;
-    query_bind_text(query, 1, record->domain);
-    query_bind_text(query, 2, record->unique_id);
-    if (!query_run(state, query, "write identifiers", error))
+    if (!query_run_for(state, "DELETE FROM identifier WHERE domain = ? AND unique_id = ?", record->domain,
+                       record->unique_id, "write identifiers", error))
         return false;
     for (guint i = 0; i < record->identifiers->len; i++)
         if (!write_identifier(state, record, g_ptr_array_index(record->identifiers, i), error))
@@ -45,23 +38,12 @@ bool identifier_hold(State *state, const Record *record, GError **error)
 
 bool identifier_read(State *state, Record *record, GError **error)
 {
-    g_autoptr(Query) query = query_begin(state,
-                                         "SELECT identifier FROM identifier WHERE domain = ? AND unique_id = ?"
-                                         " ORDER BY identifier",
-                                         error);
-    bool row;
+    g_autoptr(Query) query = query_begin_for(state,
+                                             "SELECT identifier FROM identifier WHERE domain = ? AND unique_id = ?"
+                                             " ORDER BY identifier",
+                                             record->domain, record->unique_id, error);
 
-    if (query == NULL)
-        return false;
-    query_bind_text(query, 1, record->domain);
-    query_bind_text(query, 2, record->unique_id);
-    for (;;) {
-        if (!query_step(state, query, "read identifiers", &row, error))
-            return false;
-        if (!row)
-            return true;
-        g_ptr_array_add(record->identifiers, query_text(query, 0));
-    }
+    return query != NULL && query_texts(state, query, "read identifiers", record->identifiers, error);
 }
 
 /* A name that somebody has again is nobody's left-over. */

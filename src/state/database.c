@@ -75,6 +75,17 @@ void query_bind_int(Query *query, int at, gint64 value)
     g_assert(result == SQLITE_OK);
 }
 
+Query *query_begin_for(State *state, const char *sql, const char *domain, const char *unique_id, GError **error)
+{
+    Query *query = query_begin(state, sql, error);
+
+    if (query == NULL)
+        return NULL;
+    query_bind_text(query, 1, domain);
+    query_bind_text(query, 2, unique_id);
+    return query;
+}
+
 bool query_step(State *state, Query *query, const char *doing, bool *row, GError **error)
 {
     int result = sqlite3_step(query);
@@ -94,6 +105,27 @@ bool query_run(State *state, Query *query, const char *doing, GError **error)
             return false;
     } while (row);
     return true;
+}
+
+bool query_run_for(State *state, const char *sql, const char *domain, const char *unique_id, const char *doing,
+                   GError **error)
+{
+    g_autoptr(Query) query = query_begin_for(state, sql, domain, unique_id, error);
+
+    return query != NULL && query_run(state, query, doing, error);
+}
+
+bool query_texts(State *state, Query *query, const char *doing, GPtrArray *texts, GError **error)
+{
+    bool row;
+
+    for (;;) {
+        if (!query_step(state, query, doing, &row, error))
+            return false;
+        if (!row)
+            return true;
+        g_ptr_array_add(texts, query_text(query, 0));
+    }
 }
 
 char *query_text(Query *query, int at)

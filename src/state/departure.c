@@ -31,21 +31,17 @@ static guint find_name(const char *const *names, guint count, const char *name)
 
 bool departure_read(State *state, Record *record, GError **error)
 {
-    g_autoptr(Query) query = query_begin(state,
-                                         "SELECT reason, status, message FROM departure"
-                                         " WHERE domain = ? AND unique_id = ?",
-                                         error);
+    g_autoptr(Query) query = query_begin_for(state,
+                                             "SELECT reason, status, message FROM departure"
+                                             " WHERE domain = ? AND unique_id = ?",
+                                             record->domain, record->unique_id, error);
     g_autofree char *reason = NULL;
     g_autofree char *status = NULL;
     bool row;
 
     if (!record->departed)
         return true;
-    if (query == NULL)
-        return false;
-    query_bind_text(query, 1, record->domain);
-    query_bind_text(query, 2, record->unique_id);
-    if (!query_step(state, query, "read a departure", &row, error))
+    if (query == NULL || !query_step(state, query, "read a departure", &row, error))
         return false;
     if (!row)
         return true;
@@ -57,18 +53,9 @@ bool departure_read(State *state, Record *record, GError **error)
     return true;
 }
 
-/* Runs `sql` with (domain, unique id, time). */
-static bool run_for_record(State *state, const char *sql, const Record *record, const char *now, GError **error)
+static bool run_for_record(State *state, const char *sql, const Record *record, GError **error)
 {
-    g_autoptr(Query) query = query_begin(state, sql, error);
-
-    if (query == NULL)
-        return false;
-    query_bind_text(query, 1, record->domain);
-    query_bind_text(query, 2, record->unique_id);
-    if (now != NULL)
-        query_bind_text(query, 3, now);
-    return query_run(state, query, "write a departure", error);
+    return query_run_for(state, sql, record->domain, record->unique_id, "write a departure", error);
 }
 
 static bool write_row(State *state, const Record *record, const char *now, GError **error)
@@ -102,24 +89,29 @@ static bool write_row(State *state, const Record *record, const char *now, GErro
 
 static bool remove_record(State *state, const Record *record, GError **error)
 {
-    return run_for_record(state, "DELETE FROM entry WHERE domain = ? AND unique_id = ?", record, NULL, error)
-        && run_for_record(state, "DELETE FROM address WHERE domain = ? AND unique_id = ?", record, NULL, error)
-        && run_for_record(state, "DELETE FROM identifier WHERE domain = ? AND unique_id = ?", record, NULL, error);
+    return run_for_record(state, "DELETE FROM entry WHERE domain = ? AND unique_id = ?", record, error)
+        && run_for_record(state, "DELETE FROM address WHERE domain = ? AND unique_id = ?", record, error)
+        && run_for_record(state, "DELETE FROM identifier WHERE domain = ? AND unique_id = ?", record, error);
 }
 
 static bool give_up_identifiers(State *state, const Record *record, const char *now, GError **error)
 {
-    return run_for_record(state,
-                          "INSERT INTO cleanup (identifier, domain, unique_id, since)"
-                          " SELECT identifier, domain, unique_id, ?3 FROM identifier WHERE domain = ?1 AND unique_id = ?2"
-                          " ON CONFLICT DO UPDATE SET since = since",
-                          record, now, error);
+    static const char GIVE_UP[] =
+        "INSERT INTO cleanup (identifier, domain, unique_id, since)"
+        " SELECT identifier, domain, unique_id, ?3 FROM identifier WHERE domain = ?1 AND unique_id = ?2"
+        " ON CONFLICT DO UPDATE SET since = since";
+    g_autoptr(Query) query = query_begin_for(state, GIVE_UP, record->domain, record->unique_id, error);
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 3, now);
+    return query_run(state, query, "write a departure", error);
 }
 
 bool departure_withdraw(State *state, const Record *record, GError **error)
 {
     return run_for_record(state, "DELETE FROM departure WHERE domain = ? AND unique_id = ? AND status <> 'deleted'", record,
-                          NULL, error);
+                          error);
 }
 
 bool departure_write(State *state, const Record *record, const char *now, GError **error)
@@ -204,19 +196,15 @@ bool departure_hold(State *state, const char *domain, GError **error)
 /* Queues a change for each unique id that the query gives. */
 static bool queue_each(State *state, Query *query, const char *domain, const char *now, guint *queued, GError **error)
 {
-    bool row;
+    g_autoptr(GPtrArray) unique_ids = g_ptr_array_new_with_free_func(g_free);
 
-    for (*queued = 0;; (*queued)++) {
-        g_autofree char *unique_id = NULL;
-
-        if (!query_step(state, query, "queue a departure", &row, error))
+    if (!query_texts(state, query, "queue a departure", unique_ids, error))
+        return false;
+    for (guint i = 0; i < unique_ids->len; i++)
+        if (!change_write(state, domain, g_ptr_array_index(unique_ids, i), "departure", false, now, error))
             return false;
-        if (!row)
-            return true;
-        unique_id = query_text(query, 0);
-        if (!change_write(state, domain, unique_id, "departure", false, now, error))
-            return false;
-    }
+    *queued = unique_ids->len;
+    return true;
 }
 
 /* Approves what waits and queues a change for each. */

@@ -299,12 +299,10 @@ static bool write_record(State *state, const Change *change, const Record *recor
 /* Runs `sql` with (domain, unique id, generation) and the time, unless that is NULL. */
 static bool settle(State *state, const char *sql, const Change *change, const char *now, GError **error)
 {
-    g_autoptr(Query) query = query_begin(state, sql, error);
+    g_autoptr(Query) query = query_begin_for(state, sql, change->domain, change->unique_id, error);
 
     if (query == NULL)
         return false;
-    query_bind_text(query, 1, change->domain);
-    query_bind_text(query, 2, change->unique_id);
     query_bind_int(query, 3, change->generation);
     if (now != NULL)
         query_bind_text(query, 4, now);

@@ -60,20 +60,9 @@ static char *list_to_json(GPtrArray *list)
 /* `sql` gives the elements of one of the record's lists, in order. */
 static bool read_list(State *state, const Record *record, const char *sql, GPtrArray *list, GError **error)
 {
-    g_autoptr(Query) query = query_begin(state, sql, error);
-    bool row;
+    g_autoptr(Query) query = query_begin_for(state, sql, record->domain, record->unique_id, error);
 
-    if (query == NULL)
-        return false;
-    query_bind_text(query, 1, record->domain);
-    query_bind_text(query, 2, record->unique_id);
-    for (;;) {
-        if (!query_step(state, query, "read a list of a record", &row, error))
-            return false;
-        if (!row)
-            return true;
-        g_ptr_array_add(list, query_text(query, 0));
-    }
+    return query != NULL && query_texts(state, query, "read a list of a record", list, error);
 }
 
 static bool read_lists(State *state, Record *record, GError **error)
@@ -89,17 +78,14 @@ static bool read_lists(State *state, Record *record, GError **error)
 /* *record stays NULL when there is no row. */
 static bool read_entry(State *state, const char *domain, const char *unique_id, Record **record, GError **error)
 {
-    g_autoptr(Query) query = query_begin(state,
-                                         "SELECT kind, dn, modifytimestamp, result_attribute, mailbox, mail_host,"
-                                         " fingerprint, coalesce(quota_kib, ?3), status = 'departed', renaming_to, blocked"
-                                         " FROM entry WHERE domain = ?1 AND unique_id = ?2",
-                                         error);
+    static const char READ[] = "SELECT kind, dn, modifytimestamp, result_attribute, mailbox, mail_host,"
+                               " fingerprint, coalesce(quota_kib, ?3), status = 'departed', renaming_to, blocked"
+                               " FROM entry WHERE domain = ?1 AND unique_id = ?2";
+    g_autoptr(Query) query = query_begin_for(state, READ, domain, unique_id, error);
     bool row;
 
     if (query == NULL)
         return false;
-    query_bind_text(query, 1, domain);
-    query_bind_text(query, 2, unique_id);
     query_bind_int(query, 3, QUOTA_ANY);
     if (!query_step(state, query, "read a record", &row, error))
         return false;
@@ -139,17 +125,13 @@ bool state_find_fingerprint(State *state, const char *domain, const char *unique
                             GError **error)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
-    g_autoptr(Query) query = query_begin(state,
-                                         "SELECT fingerprint FROM entry"
-                                         " WHERE domain = ? AND unique_id = ? AND status = 'ok'",
-                                         error);
+    g_autoptr(Query) query = query_begin_for(state,
+                                             "SELECT fingerprint FROM entry"
+                                             " WHERE domain = ? AND unique_id = ? AND status = 'ok'",
+                                             domain, unique_id, error);
     bool row;
 
-    if (query == NULL)
-        return false;
-    query_bind_text(query, 1, domain);
-    query_bind_text(query, 2, unique_id);
-    if (!query_step(state, query, "read a fingerprint", &row, error))
+    if (query == NULL || !query_step(state, query, "read a fingerprint", &row, error))
         return false;
     *fingerprint = row ? query_text(query, 0) : NULL;
     return true;

@@ -57,12 +57,6 @@ static bool find_matches(State *state, const char *what, GPtrArray *matches, GEr
     }
 }
 
-static void bind_match(Query *query, const Match *match)
-{
-    query_bind_text(query, 1, match->domain);
-    query_bind_text(query, 2, match->unique_id);
-}
-
 /* An entry that was never brought in order has only a change, one in order only its row. */
 #define FROM_ENTRY_AND_CHANGE                                                                                         \
     " FROM (SELECT ?1 AS domain, ?2 AS unique_id) k"                                                                  \
@@ -98,13 +92,10 @@ static bool append_fields(State *state, const Match *match, GString *out, GError
         "  WHEN c.attempts > 0 THEN 'next try ' || c.due ELSE 'due since ' || c.due END AS \"pending change\","
         " c.queued_at AS \"queued\", c.reason AS \"reason\", nullif(c.attempts, 0) AS \"failed attempts\","
         " c.last_try AS \"last try\", c.last_error AS \"last error\"" FROM_ENTRY_AND_CHANGE;
-    g_autoptr(Query) query = query_begin(state, FIELDS, error);
+    g_autoptr(Query) query = query_begin_for(state, FIELDS, match->domain, match->unique_id, error);
     bool row;
 
-    if (query == NULL)
-        return false;
-    bind_match(query, match);
-    if (!query_step(state, query, "show an entry", &row, error))
+    if (query == NULL || !query_step(state, query, "show an entry", &row, error))
         return false;
     layout_append_fields(out, query);
     return true;
@@ -116,16 +107,12 @@ static bool append_fields(State *state, const Match *match, GString *out, GError
 
 static bool append_journal(State *state, const Match *match, GString *out, GError **error)
 {
-    g_autoptr(Query) query = query_begin(state,
-                                         "SELECT time, step, target, before, after, outcome" LAST_JOURNAL_ROWS,
-                                         error);
-
+    g_autoptr(Query) query = query_begin_for(state,
+                                             "SELECT time, step, target, before, after, outcome" LAST_JOURNAL_ROWS,
+                                             match->domain, match->unique_id, error);
     g_autoptr(GString) table = g_string_new(NULL);
 
-    if (query == NULL)
-        return false;
-    bind_match(query, match);
-    if (!layout_append_table(state, table, query, error))
+    if (query == NULL || !layout_append_table(state, table, query, error))
         return false;
     if (table->len > 0)
         g_string_append_printf(out, "\n%s", table->str);
@@ -147,12 +134,9 @@ static bool append_json(State *state, const Match *match, GString *out, GError *
         " 'journal', (SELECT json_group_array(json_object('time', time, 'mailbox', mailbox, 'step', step,"
         "   'target', target, 'before', before, 'after', after, 'outcome', outcome))" LAST_JOURNAL_ROWS "))"
         FROM_ENTRY_AND_CHANGE;
-    g_autoptr(Query) query = query_begin(state, OBJECT, error);
+    g_autoptr(Query) query = query_begin_for(state, OBJECT, match->domain, match->unique_id, error);
 
-    if (query == NULL)
-        return false;
-    bind_match(query, match);
-    return layout_append_json(state, out, query, error);
+    return query != NULL && layout_append_json(state, out, query, error);
 }
 
 static bool append_text(State *state, const Match *match, GString *out, GError **error)

@@ -39,23 +39,14 @@ static bool list_gone(State *state, GPtrArray *notes, GPtrArray **gone, GError *
     g_autoptr(GHashTable) there = g_hash_table_new(g_str_hash, g_str_equal);
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(Query) query = query_begin(state, "SELECT name FROM domain WHERE status <> 'removed'", error);
-    bool row;
 
-    if (query == NULL)
+    if (query == NULL || !query_texts(state, query, "list the domains", names, error))
         return false;
     for (guint i = 0; i < notes->len; i++)
         g_hash_table_add(there, (gpointer)((const DomainNote *)g_ptr_array_index(notes, i))->name);
-    for (;;) {
-        g_autofree char *name = NULL;
-
-        if (!query_step(state, query, "list the domains", &row, error))
-            return false;
-        if (!row)
-            break;
-        name = query_text(query, 0);
-        if (!g_hash_table_contains(there, name))
-            g_ptr_array_add(names, g_steal_pointer(&name));
-    }
+    for (guint i = names->len; i-- > 0;)
+        if (g_hash_table_contains(there, g_ptr_array_index(names, i)))
+            g_ptr_array_remove_index(names, i);
     *gone = g_steal_pointer(&names);
     return true;
 }

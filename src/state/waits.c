@@ -5,35 +5,31 @@
 
 bool waits_wake(State *state, const char *domain, const char *unique_id, const char *now, GError **error)
 {
-    g_autoptr(Query) query = query_begin(state,
-                                         "UPDATE change SET due = ?3, waits_for = NULL WHERE state = 'queued'"
-                                         " AND waits_for IN (SELECT mailbox FROM entry WHERE domain = ?1 AND unique_id = ?2"
-                                         "  UNION ALL SELECT renaming_to FROM entry WHERE domain = ?1 AND unique_id = ?2)"
-                                         " AND (domain, unique_id) <> (?1, ?2)",
-                                         error);
+    static const char WAKE[] =
+        "UPDATE change SET due = ?3, waits_for = NULL WHERE state = 'queued'"
+        " AND waits_for IN (SELECT mailbox FROM entry WHERE domain = ?1 AND unique_id = ?2"
+        "  UNION ALL SELECT renaming_to FROM entry WHERE domain = ?1 AND unique_id = ?2)"
+        " AND (domain, unique_id) <> (?1, ?2)";
+    g_autoptr(Query) query = query_begin_for(state, WAKE, domain, unique_id, error);
 
     if (query == NULL)
         return false;
-    query_bind_text(query, 1, domain);
-    query_bind_text(query, 2, unique_id);
     query_bind_text(query, 3, now);
     return query_run(state, query, "wake what waits for a mailbox", error);
 }
 
 bool queue_look(State *state, const char *domain, const char *unique_id, QueuePlace *place, GError **error)
 {
+    static const char LOOK[] =
+        "SELECT state = 'parked' OR (attempts > 0 AND due > ?3 AND waits_for IS NULL) FROM change"
+        " WHERE domain = ?1 AND unique_id = ?2";
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
-    g_autoptr(Query) query = query_begin(state,
-                                         "SELECT state = 'parked' OR (attempts > 0 AND due > ?3 AND waits_for IS NULL) FROM change"
-                                         " WHERE domain = ?1 AND unique_id = ?2",
-                                         error);
+    g_autoptr(Query) query = query_begin_for(state, LOOK, domain, unique_id, error);
     g_autofree char *now = wait_timestamp(0);
     bool row;
 
     if (query == NULL)
         return false;
-    query_bind_text(query, 1, domain);
-    query_bind_text(query, 2, unique_id);
     query_bind_text(query, 3, now);
     if (!query_step(state, query, "look at a change", &row, error))
         return false;
@@ -85,15 +81,13 @@ bool queue_postpone(State *state, const Change *change, const char *owner_domain
 static bool write_mailbox(State *state, const char *domain, const char *unique_id, const char *mailbox, const char *renaming_to,
                           GError **error)
 {
-    g_autoptr(Query) query = query_begin(state,
-                                         "UPDATE entry SET mailbox = ?3, renaming_to = ?4, fingerprint = NULL"
-                                         " WHERE domain = ?1 AND unique_id = ?2",
-                                         error);
+    g_autoptr(Query) query = query_begin_for(state,
+                                             "UPDATE entry SET mailbox = ?3, renaming_to = ?4, fingerprint = NULL"
+                                             " WHERE domain = ?1 AND unique_id = ?2",
+                                             domain, unique_id, error);
 
     if (query == NULL)
         return false;
-    query_bind_text(query, 1, domain);
-    query_bind_text(query, 2, unique_id);
     query_bind_text(query, 3, mailbox);
     query_bind_text(query, 4, renaming_to);
     return query_run(state, query, "note where a mailbox is", error);
