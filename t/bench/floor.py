@@ -13,6 +13,8 @@ import time
 QUOTA_KIB = 1048576
 EXISTENCE = "(/shared/vendor/cmu/cyrus-imapd/partition)"
 KOLAB = "vendor/kolab/folder-type"
+# Those with a special use
+USES = {"Drafts": "\\Drafts", "Sent": "\\Sent", "Spam": "\\Junk", "Trash": "\\Trash"}
 # Folder, its type for the user alone, its type for everybody
 FOLDERS = [
     ("Archive", None, None),
@@ -40,7 +42,7 @@ def admin_commands(user):
 
 def user_commands():
     for folder, private, shared in FOLDERS:
-        yield f'CREATE "{folder}"'
+        yield f'CREATE "{folder}"' + (f" (USE ({USES[folder]}))" if folder in USES else "")
         values = [f'"/{scope}/{KOLAB}" "{value}"' for scope, value in (("private", private), ("shared", shared)) if value]
         if values:
             yield f'SETMETADATA "{folder}" ({" ".join(values)})'
@@ -91,7 +93,7 @@ def work(env, users, cursor):
     """As one of kolabd's workers: an administrator's session for all, a user's session each."""
     context = ssl.create_default_context(cafile=env["CA_FILE"])
     admin = Session(env, context)
-    admin.run(["NAMESPACE", "ID NIL"])
+    admin.run(["NAMESPACE", "ID NIL", "CAPABILITY"])
     first = ["NAMESPACE"]
     while True:
         with cursor.get_lock():
