@@ -3,7 +3,8 @@
 
 Prints one table and writes it to KOLABD_BUILD/bench.csv. Nothing here fails for being slow; it fails when kolabd does not
 send exactly the floor's commands, or when a run did not do its work.
-Environment: BENCH_N (people a round, 300), BENCH_ROUNDS (3), BENCH_RSS_N (people of the memory's measurement, 2000; 0: none)."""
+Environment: BENCH_N (people a round, 300), BENCH_ROUNDS (3), BENCH_RSS_N (people of the memory's measurement, 2000; 0: none),
+BENCH_DOMAINS (domains in one process, 200; 0: none)."""
 
 import collections
 import csv
@@ -15,11 +16,13 @@ import subprocess
 import sys
 
 import floor
+import many
 import world as worlds
 
 PEOPLE = int(os.environ.get("BENCH_N") or 300)
 ROUNDS = int(os.environ.get("BENCH_ROUNDS") or 3)
 RSS_PEOPLE = int(os.environ.get("BENCH_RSS_N") or 2000)
+DOMAINS = int(os.environ.get("BENCH_DOMAINS") or 200)
 WORKERS = 4
 REPETITIONS = 9  # of what takes a fraction of a second
 
@@ -170,6 +173,8 @@ def main():
         nothing_to_do(world, table, "kolabd0", PEOPLE, attributes, "<= 2")
         if RSS_PEOPLE:
             memory(world, table, attributes)
+        if DOMAINS:
+            many.measure(world, table, DOMAINS, WORKERS)
     finally:
         world.close()
     print(", ".join(f"{name} {value}" for name, value in about))

@@ -24,6 +24,7 @@ import floor  # noqa: E402
 BUILD = pathlib.Path(os.environ.get("KOLABD_BUILD") or HERE.parents[1] / "build")
 UNIT = [("objectClass", [b"top", b"organizationalUnit"])]
 PERSON = [b"top", b"person", b"organizationalPerson", b"inetOrgPerson", b"mailRecipient", b"kolabInetOrgPerson"]
+DOMAIN = [b"top", b"domainRelatedObject", b"inetDomain", b"extensibleObject"]
 USER_FILTER = "(objectClass=kolabInetOrgPerson)"
 ADDS_AHEAD = 50
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -55,10 +56,11 @@ def machine_cpu():
 
 
 class World:
-    """Each measurement has a domain of its own, named by a word."""
+    """Each measurement has a domain of its own, or several, named by a word."""
 
     def __init__(self):
         self.servers = Servers()
+        self.places = {}  # word -> DN below which its domain entries are
         try:
             self.servers.start()
             self.ds, self.imap = self.servers.ds.env, self.servers.imap.env
@@ -91,9 +93,18 @@ class World:
     def base_dn(self, word):
         return f"ou={word},{self.ds['BASE_DN']}"
 
+    def user(self, word, number):
+        """The login that kolabd gives to a person."""
+        return f"given{number}.name{number}@{word}.example.org"
+
     def users(self, word, count):
-        """The logins that kolabd gives to the people of add_people()."""
-        return [f"given{number}.name{number}@{word}.example.org" for number in range(count)]
+        return [self.user(word, number) for number in range(count)]
+
+    def person_dn(self, word, number):
+        return f"uid=u{number},ou=People,{self.base_dn(word)}"
+
+    def add_person(self, word, number):
+        self.ldap.add_s(self.person_dn(word, number), person(number))
 
     def add_people(self, word, count):
         """People without mail, with requests sent ahead of their answers."""
@@ -104,9 +115,20 @@ class World:
             # 389 closes a connection whose answers nobody reads.
             if len(sent) == ADDS_AHEAD:
                 self.ldap.result(sent.popleft())
-            sent.append(self.ldap.add(f"uid=u{number},ou=People,{self.base_dn(word)}", person(number)))
+            sent.append(self.ldap.add(self.person_dn(word, number), person(number)))
         while sent:
             self.ldap.result(sent.popleft())
+
+    # --- domains
+
+    def add_domains(self, word, count, people):
+        """WORD0.example.org and so on, with so many people each: of one measurement, named by the word."""
+        self.places[word] = f"cn={word},cn=kolab,cn=config"
+        self.ldap.add_s(self.places[word], [("objectClass", [b"top", b"extensibleObject"])])
+        for label in (f"{word}{number}" for number in range(count)):
+            self.add_people(label, people)
+            self.ldap.add_s(f"associatedDomain={label}.example.org,{self.places[word]}",
+                            [("objectClass", DOMAIN), ("inetDomainBaseDN", self.base_dn(label).encode())])
 
     # --- programs
 
@@ -119,8 +141,11 @@ class World:
             "imap": {"uri": self.imap["IMAPS_URI"], "admin_login": self.imap["IMAP_ADMIN"],
                      "admin_password_file": str(self.secret), "ca_file": self.imap["CA_FILE"]},
             "quota": {"default": floor.QUOTA_KIB},
-            "domains": {f"{word}.example.org": {"base_dn": self.base_dn(word)}},
         }
+        if word in self.places:
+            settings["domain_discovery"] = {"base_dn": self.places[word]}
+        else:
+            settings["domains"] = {f"{word}.example.org": {"base_dn": self.base_dn(word)}}
         file = self.directory / f"{word}.yaml"
         file.write_text(json.dumps(settings, indent=1))  # JSON is YAML
         return file
