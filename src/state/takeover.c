@@ -3,14 +3,11 @@
 bool state_find_elsewhere(State *state, const char *domain, const char *unique_id, char **other, GError **error)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
-    g_autoptr(Query) query = query_begin(state, "SELECT domain FROM entry WHERE unique_id = ?2 AND domain <> ?1", error);
+    g_autoptr(Query) query =
+        query_begin_for(state, "SELECT domain FROM entry WHERE unique_id = ?2 AND domain <> ?1", domain, unique_id, error);
     bool row;
 
-    if (query == NULL)
-        return false;
-    query_bind_text(query, 1, domain);
-    query_bind_text(query, 2, unique_id);
-    if (!query_step(state, query, "look for an entry in other domains", &row, error))
+    if (query == NULL || !query_step(state, query, "look for an entry in other domains", &row, error))
         return false;
     *other = row ? query_text(query, 0) : NULL;
     return true;
@@ -18,12 +15,10 @@ bool state_find_elsewhere(State *state, const char *domain, const char *unique_i
 
 static bool run(State *state, const char *sql, const char *from, const char *to, const char *unique_id, GError **error)
 {
-    g_autoptr(Query) query = query_begin(state, sql, error);
+    g_autoptr(Query) query = query_begin_for(state, sql, from, unique_id, error);
 
     if (query == NULL)
         return false;
-    query_bind_text(query, 1, from);
-    query_bind_text(query, 2, unique_id);
     if (to != NULL)
         query_bind_text(query, 3, to);
     return query_run(state, query, "move an entry to another domain", error);
@@ -47,14 +42,10 @@ bool state_take_over(State *state, const char *from, const char *to, const char 
 
 bool record_is_taken(State *state, const Record *record, bool *taken, GError **error)
 {
-    g_autoptr(Query) query = query_begin(state,
-                                         "SELECT 1 FROM entry WHERE unique_id = ?2 AND domain <> ?1"
-                                         " AND NOT EXISTS (SELECT 1 FROM entry WHERE domain = ?1 AND unique_id = ?2)",
-                                         error);
+    g_autoptr(Query) query = query_begin_for(state,
+                                             "SELECT 1 FROM entry WHERE unique_id = ?2 AND domain <> ?1"
+                                             " AND NOT EXISTS (SELECT 1 FROM entry WHERE domain = ?1 AND unique_id = ?2)",
+                                             record->domain, record->unique_id, error);
 
-    if (query == NULL)
-        return false;
-    query_bind_text(query, 1, record->domain);
-    query_bind_text(query, 2, record->unique_id);
-    return query_step(state, query, "look for a record", taken, error);
+    return query != NULL && query_step(state, query, "look for a record", taken, error);
 }
