@@ -31,16 +31,15 @@ static guint find_name(const char *const *names, guint count, const char *name)
 
 bool departure_read(State *state, Record *record, GError **error)
 {
-    g_autoptr(Query) query = query_begin_for(state,
-                                             "SELECT reason, status, message FROM departure"
-                                             " WHERE domain = ? AND unique_id = ?",
-                                             record->domain, record->unique_id, error);
+    static const char READ[] = "SELECT reason, status, message FROM departure WHERE domain = ? AND unique_id = ?";
+    g_autoptr(Query) query = NULL;
     g_autofree char *reason = NULL;
     g_autofree char *status = NULL;
     bool row;
 
     if (!record->departed)
         return true;
+    query = query_begin_for(state, READ, record->domain, record->unique_id, error);
     if (query == NULL || !query_step(state, query, "read a departure", &row, error))
         return false;
     if (!row)
