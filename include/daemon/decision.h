@@ -7,7 +7,7 @@
 
 #include <glib.h>
 
-/* Decides the account of an entry. With `reserve` the decision is going to be carried out: addresses that had to be asked for
+/* Decides the account of an entry. With `reserved` the decision is going to be carried out: addresses that had to be asked for
  * are reserved before anybody else decides. *account is owned by the caller. Faults as policy_decide, directory_find_addresses. */
-bool decision_make(Shared *shared, Directory *directory, const DomainSettings *domain, const Entry *entry, bool reserve,
+bool decision_make(Shared *shared, Directory *directory, const DomainSettings *domain, const Entry *entry, bool reserved,
                    Account **account, GError **error) G_GNUC_WARN_UNUSED_RESULT;

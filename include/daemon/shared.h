@@ -47,6 +47,9 @@ typedef struct {
     GMutex decide_lock;   /* policy decisions that need new addresses are made one at a time */
     GMutex settle_lock;   /* for settled: a worker that finds nothing to do goes on to the next stage */
     Settled settled;      /* how far a one-shot run is once the queue is drained */
+    GMutex claim_lock;
+    GCond claim_ended;
+    GHashTable *claimed;  /* set of char*: mailboxes that workers are about to take; under claim_lock */
     GMutex output_lock;   /* plans are printed whole */
     gint sweeping;        /* atomic: a sweep may still add changes */
     gint incomplete;      /* atomic: a domain of a one-shot run could not be read */
@@ -58,6 +61,11 @@ typedef struct {
 
 void shared_init(Shared *shared, const Config *config, const RunOptions *options, State *state, Stop *stop);
 void shared_clear(Shared *shared);
+
+/* Takes a mailbox's name for one worker, until it is given back: waits while another one has it. Between the look at whose it is
+ * and the record that says so, no second entry takes it. A worker takes one name at a time. */
+void shared_claim(Shared *shared, const char *mailbox);
+void shared_unclaim(Shared *shared, const char *mailbox);
 
 /* Notes why the process must end and asks it to. Takes `fatal`. */
 void shared_fail(Shared *shared, GError *fatal);

@@ -67,7 +67,8 @@ bool directory_find_addresses(Directory *directory, const DomainSettings *domain
                               GPtrArray *addresses, GHashTable *taken, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Carries out STEP_WRITE_ATTRIBUTE steps as one modify that names the values to remove and to add, so that a change made
- * meanwhile by somebody else fails (FAULT_RETRY: read again) instead of being overwritten. FAULT_PARK: the server
+ * meanwhile by somebody else fails (FAULT_RETRY: read again) instead of being overwritten; a first value that somebody
+ * else set at the same time is found afterwards, and ours taken back (FAULT_RETRY). FAULT_PARK: the server
  * refuses (rights, schema, attribute uniqueness). */
 bool directory_write(Directory *directory, const char *dn, GPtrArray *steps, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

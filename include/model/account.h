@@ -37,6 +37,7 @@ const char *folder_special_use(const Folder *folder);
 typedef struct {
     char *name;
     GPtrArray *values; /* of char*, sorted; empty: the attribute should be absent */
+    bool single;       /* it has one value, whatever the schema allows */
 } AttributeValues;
 
 AttributeValues *attribute_values_new(const char *name);

@@ -12,7 +12,7 @@ typedef struct {
     char *dn;
     char *unique_id;
     GPtrArray *steps; /* of Step*, in the order of execution */
-    bool renames;     /* the mailbox gets another name */
+    bool takes_name;  /* the mailbox is created, or gets another name */
 } Plan;
 
 void plan_free(Plan *plan);

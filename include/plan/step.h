@@ -27,6 +27,7 @@ typedef struct {
     char *partition;
     char *use;           /* special use (RFC 6154) of a folder, "\\Sent", where the server knows such */
     bool by_admin;       /* the folder is created by the administrator: only that one may choose a partition */
+    bool single;         /* the attribute has one value, whatever the schema allows */
     char *name;          /* attribute, identifier */
     char *before;        /* as shown to people: old name, old quota, old value; NULL: there was nothing */
     char *after;         /* likewise; NULL: there will be nothing */

@@ -18,11 +18,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Recipient, recipient_free)
  * by the set). Called as rarely as possible, with as many addresses as possible: each call may be a search. */
 typedef bool (*AddressesTaken)(GPtrArray *addresses, GHashTable *taken, gpointer user_data, GError **error);
 
-/* The addresses that the policy asks for, as the templates have them (without numbers): a new array of char*, canonical,
- * owned by the caller. Empty where the policy is off. Faults as recipient_decide. */
-bool recipient_list_wishes(const DomainSettings *settings, const Entry *entry, GPtrArray **addresses,
-                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
 /* Decides the addresses. Order of the rules:
  *  - primary: kept, or made from the template, by mode; a clash adds 2, 3, ... to the local part;
  *  - aliases: (templates for the domain, then for each alias domain) + existing - primary; a template whose attribute is

@@ -32,7 +32,7 @@ typedef struct {
     char *modify_timestamp; /* as the directory writes it */
     char *result_attribute; /* value of the result attribute */
     char *mailbox;          /* canonical name */
-    char *renaming_to;      /* name that the mailbox may have already; NULL: none (state_set_mailbox) */
+    char *renaming_to;      /* name that the mailbox may have already; NULL: none (state_note_begin) */
     char *mail_host;
     gint64 quota_kib;       /* that we set on the mailbox; QUOTA_ANY: none */
     char *fingerprint;      /* of the entry as it was brought in order */
@@ -79,23 +79,28 @@ bool state_take_over(State *state, const char *from, const char *to, const char 
 bool state_find_owner(State *state, const char *mailbox, char **domain, char **unique_id,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Notes, before a mailbox is renamed, that it has the name `mailbox` or already `renaming_to`; afterwards, unless the change
- * comes to its end, the new one with NULL. Both names are the entry's; it no longer counts as in order, and changes that wait
- * for a name which it gave up become due. The row must exist. */
-bool state_set_mailbox(State *state, const char *domain, const char *unique_id, const char *mailbox, const char *renaming_to,
+/* Notes, before a plan is carried out, what it may have done when the process is killed: the mailbox has the name `renaming_to`
+ * (NULL: neither created nor renamed), the quota is set. Of `record` domain, unique id, kind and DN are read; it need not be in
+ * the state. Both names are the entry's then, and it does not count as in order before the change comes to its end. */
+bool state_note_begin(State *state, const Record *record, const char *renaming_to, gint64 quota_kib,
+                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Notes which name a mailbox turned out to have (NULL: it was not created). Changes that wait for the other one become due. */
+bool state_set_mailbox(State *state, const char *domain, const char *unique_id, const char *mailbox,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Adds to `taken` those of `addresses` that another entry has reserved and not yet written. */
 bool state_find_reserved(State *state, const char *domain, const char *unique_id, GPtrArray *addresses,
                          GHashTable *taken, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Aliases of an entry that another one in the domain holds as its primary address: a new array of char*, owned by the caller. */
-bool state_find_lost(State *state, const char *domain, const char *unique_id, GPtrArray **addresses,
+/* Adds to `lost` (of char*, owned by it) the aliases that the policy made for an entry and another one in the domain holds as its primary address. */
+bool state_find_lost(State *state, const char *domain, const char *unique_id, GPtrArray *lost,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Reserves addresses for an entry until its record is written. */
+/* Reserves addresses for an entry until its record is written. `present` (of char*, lower case; NULL: all) are those that it
+ * has already; the others count as made by the policy from now on. */
 bool state_reserve(State *state, const char *domain, const char *unique_id, const char *primary, GPtrArray *aliases,
-                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+                   GHashTable *present, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* A shared mailbox has another name, and so has what is below it: records the new names of other entries' mailboxes there, and
  * queues those entries. */

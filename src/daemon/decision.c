@@ -2,8 +2,6 @@
 
 #include "policy/decide.h"
 
-#include <string.h>
-
 typedef struct {
     Shared *shared;
     Directory *directory;
@@ -31,40 +29,56 @@ static bool addresses_taken(GPtrArray *addresses, GHashTable *taken, gpointer us
         && directory_find_addresses(decision->directory, decision->domain, decision->unique_id, addresses, taken, error);
 }
 
-static bool contains(GPtrArray *texts, const char *text)
+/* Adds the lower-case values of an attribute. */
+static bool add_addresses(const Entry *entry, const char *attribute, GHashTable *addresses, GError **error)
 {
-    return g_ptr_array_find_with_equal_func(texts, text, g_str_equal, NULL);
+    g_autoptr(GPtrArray) values = NULL;
+
+    if (!entry_get_values(entry, attribute, &values, error))
+        return false;
+    for (guint i = 0; i < values->len; i++)
+        g_hash_table_add(addresses, g_utf8_strdown(g_ptr_array_index(values, i), -1));
+    return true;
 }
 
-/* Sets *without to the entry without the aliases that are the policy's own making and now somebody's primary address, which a
+static bool reserve(const Decision *decision, const Entry *entry, const Account *account, GError **error)
+{
+    const DomainSettings *domain = decision->domain;
+    g_autoptr(GHashTable) present = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+    return add_addresses(entry, domain->mail_attribute, present, error)
+        && add_addresses(entry, domain->alias_attribute, present, error)
+        && state_reserve(decision->shared->state, domain->name, decision->unique_id, account->primary, account->aliases, present,
+                         error);
+}
+
+/* Sets *without to the entry without the aliases that the policy made and that are somebody's primary address now, which a
  * person chose: in an exchange of addresses one of them was free for a moment. NULL when there are none. */
 static bool drop_lost(const Decision *decision, const Entry *entry, Entry **without, GError **error)
 {
-    const DomainSettings *domain = decision->domain;
-    g_autoptr(GPtrArray) lost = NULL, wishes = NULL, aliases = NULL, kept = g_ptr_array_new();
+    const char *attribute = decision->domain->alias_attribute;
+    g_autoptr(GPtrArray) lost = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) aliases = NULL, kept = g_ptr_array_new();
 
-    if (!state_find_lost(decision->shared->state, domain->name, decision->unique_id, &lost, error))
+    if (!state_find_lost(decision->shared->state, decision->domain->name, decision->unique_id, lost, error))
         return false;
     if (lost->len == 0)
         return true;
-    if (!recipient_list_wishes(domain, entry, &wishes, error)
-        || !entry_get_values(entry, domain->alias_attribute, &aliases, error))
+    if (!entry_get_values(entry, attribute, &aliases, error))
         return false;
     for (guint i = 0; i < aliases->len; i++) {
         g_autofree char *alias = g_utf8_strdown(g_ptr_array_index(aliases, i), -1);
 
-        if (!contains(lost, alias) || !contains(wishes, alias))
+        if (!g_ptr_array_find_with_equal_func(lost, alias, g_str_equal, NULL))
             g_ptr_array_add(kept, g_ptr_array_index(aliases, i));
     }
-    if (kept->len == aliases->len)
-        return true;
     g_ptr_array_add(kept, NULL);
     *without = entry_copy(entry);
-    entry_set_values(*without, domain->alias_attribute, (const char *const *)kept->pdata);
+    entry_set_values(*without, attribute, (const char *const *)kept->pdata);
     return true;
 }
 
-bool decision_make(Shared *shared, Directory *directory, const DomainSettings *domain, const Entry *entry, bool reserve,
+bool decision_make(Shared *shared, Directory *directory, const DomainSettings *domain, const Entry *entry, bool reserved,
                    Account **account, GError **error)
 {
     g_auto(Decision) decision = {.shared = shared, .directory = directory, .domain = domain,
@@ -75,8 +89,7 @@ bool decision_make(Shared *shared, Directory *directory, const DomainSettings *d
     if (!drop_lost(&decision, entry, &without, error)
         || !policy_decide(domain, without != NULL ? without : entry, addresses_taken, &decision, &decided, error))
         return false;
-    if (reserve && decision.deciding
-        && !state_reserve(shared->state, domain->name, decision.unique_id, decided->primary, decided->aliases, error))
+    if (reserved && decision.deciding && !reserve(&decision, entry, decided, error))
         return false;
     *account = g_steal_pointer(&decided);
     return true;

@@ -31,6 +31,7 @@ typedef struct {
     GPtrArray *journal;
     bool vacated;   /* a dry run takes the wanted mailbox for gone: its owner leaves it */
     bool postponed; /* the change waits for another one */
+    char *claimed;  /* mailbox that we took with shared_claim; NULL: none */
     Record *record; /* what is known; NULL: nothing */
     Entry *entry;   /* NULL: not below the base */
     Account *account;
@@ -52,6 +53,9 @@ static void release(Job *job)
 
 static void job_clear(Job *job)
 {
+    if (job->claimed != NULL)
+        shared_unclaim(job->shared, job->claimed);
+    g_clear_pointer(&job->claimed, g_free);
     g_clear_pointer(&job->domain, domain_settings_unref);
     g_clear_pointer(&job->record, record_free);
     g_clear_pointer(&job->entry, entry_free);
@@ -192,15 +196,18 @@ static bool wait_for_owner(Job *job, const Claim *claim, GError **error)
     return postpone(job, job->account->mailbox, claim->domain, claim->unique_id, error);
 }
 
-/* The state knows both names before the first can be gone. */
-static bool note_rename(Job *job, const char *to, GError **error)
+/* The state knows a name before the mailbox can have it, and a quota before it can be set: a process that is killed leaves nothing
+ * that nobody knows. `to`: NULL when the name stays. */
+static bool note_begin(Job *job, const char *to, gint64 quota_kib, GError **error)
 {
-    g_free(job->record->renaming_to);
-    job->record->renaming_to = g_strdup(to);
-    return state_set_mailbox(job->shared->state, job->domain->name, job->change->unique_id, job->record->mailbox, to, error);
+    g_autoptr(Record) record = record_new(job->domain->name, job->change->unique_id);
+
+    record->kind = g_strdup(entry_kind_name(entry_kind(job->entry)));
+    record->dn = g_strdup(entry_dn(job->entry));
+    return state_note_begin(job->shared->state, record, to, quota_kib, error);
 }
 
-/* Which of its two names a mailbox has whose renaming did not come to a known end. */
+/* Which of its two names a mailbox has whose renaming did not come to a known end; or whether it was created. */
 static bool find_renamed(Job *job, GError **error)
 {
     Record *record = job->record;
@@ -217,13 +224,13 @@ static bool find_renamed(Job *job, GError **error)
     }
     if (observed->mailbox_exists) {
         /* What is below it went along, also when it is another entry's. */
-        if (!state_move_below(job->shared->state, record->mailbox, record->renaming_to, error))
+        if (record->mailbox != NULL && !state_move_below(job->shared->state, record->mailbox, record->renaming_to, error))
             return false;
         g_free(record->mailbox);
         record->mailbox = g_steal_pointer(&record->renaming_to);
     }
     g_clear_pointer(&record->renaming_to, g_free);
-    return state_set_mailbox(job->shared->state, job->domain->name, job->change->unique_id, record->mailbox, NULL, error);
+    return state_set_mailbox(job->shared->state, job->domain->name, job->change->unique_id, record->mailbox, error);
 }
 
 /* Breaks a ring: our mailbox takes a name that nobody wants, and the next in the ring can begin. */
@@ -234,9 +241,11 @@ static bool move_aside(Job *job, GError **error)
 
     log_entry(G_LOG_LEVEL_INFO, job->domain->name, job->change->dn, "mailboxes exchange their names: %s is %s for a while",
               job->record->mailbox, aside);
-    return note_rename(job, aside, error)
-        && apply_plan(plan, NULL, job->directory, job->mailstore, job->journal, error)
-        && find_renamed(job, error);
+    if (!note_begin(job, aside, job->record->quota_kib, error)
+        || !apply_plan(plan, NULL, job->directory, job->mailstore, job->journal, error))
+        return false;
+    job->record->renaming_to = g_steal_pointer(&aside);
+    return find_renamed(job, error);
 }
 
 static bool claim_mailbox(Job *job, const DepartJob *depart, GError **error)
@@ -245,6 +254,8 @@ static bool claim_mailbox(Job *job, const DepartJob *depart, GError **error)
 
     if (job->account->mailbox == NULL)
         return true;
+    job->claimed = g_strdup(job->account->mailbox);
+    shared_claim(job->shared, job->claimed);
     for (;;) {
         if (!claim_examine(job->shared, job->directory, job->account->mailbox, job->change->unique_id, &claim, error))
             return false;
@@ -283,8 +294,8 @@ static bool observe(Job *job, GError **error)
         job->observed = observed_new();
         return true;
     }
-    /* Nobody looked after the mailbox of an entry that comes back. */
-    if (job->record != NULL && job->record->departed)
+    /* Nobody looked after the mailbox of an entry that comes back, or that was left half-way. */
+    if (job->record != NULL && (job->record->departed || job->record->fingerprint == NULL))
         job->change->verify = true;
     /* All of it is cheap to ask, and only the server knows the rights that are not ours. */
     if (job->account->login == NULL)
@@ -387,6 +398,28 @@ static bool carry_out_risky(Job *job, const Plan *risky, guint *steps, GError **
     return true;
 }
 
+/* NULL: the mailbox's quota stays. */
+static const Step *find_quota_step(const Plan *plan)
+{
+    for (guint i = 0; i < plan->steps->len; i++) {
+        const Step *step = g_ptr_array_index(plan->steps, i);
+
+        if (step->kind == STEP_SET_QUOTA && step->folder == NULL)
+            return step;
+    }
+    return NULL;
+}
+
+static bool note_plan(Job *job, GError **error)
+{
+    const Step *quota = find_quota_step(job->plan);
+    gint64 recorded_kib = job->record != NULL ? job->record->quota_kib : QUOTA_ANY;
+    bool moves = job->plan->takes_name && g_strcmp0(recorded_mailbox(job), job->account->mailbox) != 0;
+
+    return (quota == NULL && !job->plan->takes_name)
+        || note_begin(job, moves ? job->account->mailbox : NULL, quota != NULL ? quota->quota_kib : recorded_kib, error);
+}
+
 static bool carry_out(Job *job, GError **error)
 {
     g_autoptr(Plan) risky = NULL;
@@ -400,7 +433,7 @@ static bool carry_out(Job *job, GError **error)
         return true;
     }
     risky = plan_split_risky(job->plan);
-    if ((job->plan->renames && !note_rename(job, job->account->mailbox, error))
+    if (!note_plan(job, error)
         || !apply_plan(job->plan, job->account->login, job->directory, job->mailstore, job->journal, error)
         || (risky != NULL && !carry_out_risky(job, risky, &steps, error)))
         return false;
@@ -484,6 +517,11 @@ static bool remember(Job *job, GError **error)
     g_autofree char *fingerprint = entry_fingerprint(expected, job->domain->digest);
     g_autoptr(Record) record = make_record(job, fingerprint);
 
+    /* Folders are looked at under the name that the mailbox had before only: once more. */
+    if (job->change->verify && !job->observed->folders_known && job->plan->takes_name && record->mailbox != NULL
+        && job->account->login != NULL && job->observed->previous_exists
+        && !queue_add(job->shared->state, record->domain, record->unique_id, job->change->reason, true, error))
+        return false;
     /* What a dry run did not do is not on record: later entries see the store as it is. */
     return queue_finish(job->shared->state, job->change, job->shared->options->dry_run ? NULL : record, job->journal, error);
 }

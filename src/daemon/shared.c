@@ -19,6 +19,9 @@ void shared_init(Shared *shared, const Config *config, const RunOptions *options
     g_rw_lock_init(&shared->shared_lock);
     g_mutex_init(&shared->decide_lock);
     g_mutex_init(&shared->settle_lock);
+    g_mutex_init(&shared->claim_lock);
+    g_cond_init(&shared->claim_ended);
+    shared->claimed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_mutex_init(&shared->output_lock);
     g_mutex_init(&shared->fatal_lock);
 }
@@ -31,9 +34,29 @@ void shared_clear(Shared *shared)
     g_rw_lock_clear(&shared->shared_lock);
     g_mutex_clear(&shared->decide_lock);
     g_mutex_clear(&shared->settle_lock);
+    g_mutex_clear(&shared->claim_lock);
+    g_cond_clear(&shared->claim_ended);
+    g_hash_table_unref(shared->claimed);
     g_mutex_clear(&shared->output_lock);
     g_mutex_clear(&shared->fatal_lock);
     g_clear_error(&shared->fatal);
+}
+
+void shared_claim(Shared *shared, const char *mailbox)
+{
+    g_mutex_lock(&shared->claim_lock);
+    while (g_hash_table_contains(shared->claimed, mailbox))
+        g_cond_wait(&shared->claim_ended, &shared->claim_lock);
+    g_hash_table_add(shared->claimed, g_strdup(mailbox));
+    g_mutex_unlock(&shared->claim_lock);
+}
+
+void shared_unclaim(Shared *shared, const char *mailbox)
+{
+    g_mutex_lock(&shared->claim_lock);
+    g_hash_table_remove(shared->claimed, mailbox);
+    g_cond_broadcast(&shared->claim_ended);
+    g_mutex_unlock(&shared->claim_lock);
 }
 
 void shared_fail(Shared *shared, GError *fatal)

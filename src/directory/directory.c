@@ -3,6 +3,7 @@
 #include "directory/connection.h"
 #include "directory/filter.h"
 #include "directory/locate.h"
+#include "directory/write.h"
 
 #include <string.h>
 
@@ -281,80 +282,9 @@ bool directory_find_addresses(Directory *directory, const DomainSettings *domain
     return true;
 }
 
-/* Only what the operator or the entry's owner can mend is set aside. */
-static Fault fault_of_write(int result)
-{
-    switch (result) {
-    case LDAP_CONSTRAINT_VIOLATION:
-    case LDAP_INSUFFICIENT_ACCESS:
-    case LDAP_INVALID_SYNTAX:
-    case LDAP_OBJECT_CLASS_VIOLATION:
-    case LDAP_UNDEFINED_TYPE:
-    case LDAP_UNWILLING_TO_PERFORM:
-    case LDAP_REFERRAL:
-        return FAULT_PARK;
-    default: /* an int of the server, not an enum of ours */
-        return FAULT_RETRY;
-    }
-}
-
-static void add_modification(GPtrArray *modifications, int operation, const char *attribute, GPtrArray *values)
-{
-    LDAPMod *modification;
-    struct berval **list;
-
-    if (values->len == 0)
-        return;
-    list = g_new0(struct berval *, values->len + 1);
-    for (guint i = 0; i < values->len; i++) {
-        char *value = g_ptr_array_index(values, i);
-
-        list[i] = ber_bvstr(value);
-    }
-    modification = g_new0(LDAPMod, 1);
-    modification->mod_op = operation | LDAP_MOD_BVALUES;
-    modification->mod_type = (char *)attribute;
-    modification->mod_bvalues = list;
-    g_ptr_array_add(modifications, modification);
-}
-
-/* The values belong to the steps. */
-static void modification_free(gpointer data)
-{
-    LDAPMod *modification = data;
-
-    for (gsize i = 0; modification != NULL && modification->mod_bvalues[i] != NULL; i++)
-        ber_memfree(modification->mod_bvalues[i]);
-    if (modification != NULL)
-        g_free(modification->mod_bvalues);
-    g_free(modification);
-}
-
 bool directory_write(Directory *directory, const char *dn, GPtrArray *steps, GError **error)
 {
-    Connection *connection = &directory->connection;
-    g_autoptr(GPtrArray) modifications = g_ptr_array_new_with_free_func(modification_free);
-    g_autofree char *operation = g_strdup_printf("modify \"%s\"", dn);
-    g_autoptr(LDAPMessage) message = NULL;
-    int result, id;
-
-    for (guint i = 0; i < steps->len; i++) {
-        const Step *step = g_ptr_array_index(steps, i);
-
-        add_modification(modifications, LDAP_MOD_DELETE, step->name, step->remove);
-        add_modification(modifications, LDAP_MOD_ADD, step->name, step->add);
-    }
-    g_ptr_array_add(modifications, NULL);
-    if (!connection_open(connection, error))
-        return false;
-    result = ldap_modify_ext(connection->ldap, dn, (LDAPMod **)modifications->pdata, NULL, NULL, &id);
-    if (result != LDAP_SUCCESS)
-        return connection_fail(connection, FAULT_RETRY, operation, result, error);
-    if (!connection_wait(connection, id, LDAP_MSG_ALL, operation, &message, error))
-        return false;
-    if (ldap_parse_result(connection->ldap, message, &result, NULL, NULL, NULL, NULL, 0) != LDAP_SUCCESS)
-        result = LDAP_DECODING_ERROR;
-    return result == LDAP_SUCCESS || connection_fail(connection, fault_of_write(result), operation, result, error);
+    return connection_open(&directory->connection, error) && connection_write(&directory->connection, dn, steps, error);
 }
 
 /* A DN may be one of another domain: *found is NULL then. */

@@ -41,7 +41,13 @@ static void add_rename(Plan *plan, const char *from, const char *to)
 
     step->before = g_strdup(from);
     step->after = g_strdup(to);
-    plan->renames = true;
+    plan->takes_name = true;
+}
+
+static void add_creation(Plan *plan, const char *mailbox)
+{
+    add_step(plan, STEP_CREATE_MAILBOX, mailbox)->after = g_strdup(mailbox);
+    plan->takes_name = true;
 }
 
 Plan *plan_rename(const Entry *entry, const char *from, const char *to)
@@ -68,7 +74,7 @@ static bool plan_mailbox(Plan *plan, const Account *desired, const Observed *obs
     if (renamed && observed->previous_exists)
         add_rename(plan, history->mailbox, desired->mailbox);
     else
-        add_step(plan, STEP_CREATE_MAILBOX, desired->mailbox)->after = g_strdup(desired->mailbox);
+        add_creation(plan, desired->mailbox);
     return true;
 }
 
@@ -150,6 +156,7 @@ static bool plan_attribute(Plan *plan, const Entry *entry, const Account *desire
         return true;
     }
     step->name = g_strdup(attribute->name);
+    step->single = attribute->single;
     step->before = join_values(present);
     step->after = join_values(attribute->values);
     g_ptr_array_add(plan->steps, step);

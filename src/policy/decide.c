@@ -25,7 +25,10 @@ static AttributeValues *add_attribute(Account *account, const char *name)
 
 static void add_single(Account *account, const char *name, const char *value)
 {
-    g_ptr_array_add(add_attribute(account, name)->values, g_strdup(value));
+    AttributeValues *attribute = add_attribute(account, name);
+
+    attribute->single = true;
+    g_ptr_array_add(attribute->values, g_strdup(value));
 }
 
 static bool decide_addresses(const DomainSettings *settings, const Entry *entry,

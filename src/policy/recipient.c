@@ -226,37 +226,17 @@ static Recipient *make_recipient(const Existing *existing, const GPtrArray *wish
     return recipient;
 }
 
-static bool is_applied(const DomainSettings *settings)
-{
-    return settings->policy_mode != POLICY_NEVER && !settings->read_only;
-}
-
-bool recipient_list_wishes(const DomainSettings *settings, const Entry *entry, GPtrArray **addresses, GError **error)
-{
-    g_auto(Existing) existing = {.primary = NULL};
-    g_autoptr(GPtrArray) wishes = g_ptr_array_new_with_free_func((GDestroyNotify)wish_free);
-    g_autoptr(GPtrArray) listed = g_ptr_array_new_with_free_func(g_free);
-    Wish *primary = NULL;
-
-    if (!read_existing(settings, entry, &existing, error)
-        || (is_applied(settings) && !collect_wishes(settings, entry, &existing, wishes, &primary, error)))
-        return false;
-    for (guint i = 0; i < wishes->len; i++)
-        g_ptr_array_add(listed, g_strdup(((const Wish *)g_ptr_array_index(wishes, i))->plain));
-    *addresses = g_steal_pointer(&listed);
-    return true;
-}
-
 bool recipient_decide(const DomainSettings *settings, const Entry *entry, AddressesTaken addresses_taken,
                       gpointer user_data, Recipient **recipient, GError **error)
 {
     g_auto(Existing) existing = {.primary = NULL};
     g_autoptr(GPtrArray) wishes = g_ptr_array_new_with_free_func((GDestroyNotify)wish_free);
+    bool applies = settings->policy_mode != POLICY_NEVER && !settings->read_only;
     Wish *primary = NULL;
 
     if (!read_existing(settings, entry, &existing, error))
         return false;
-    if (is_applied(settings) && (!collect_wishes(settings, entry, &existing, wishes, &primary, error) ||
+    if (applies && (!collect_wishes(settings, entry, &existing, wishes, &primary, error) ||
                     !settle(settings, &existing, wishes, addresses_taken, user_data, error)))
         return false;
     *recipient = make_recipient(&existing, wishes, primary);

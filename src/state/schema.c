@@ -52,6 +52,7 @@ static const char TABLES_1[] =
     "  unique_id TEXT NOT NULL,"
     "  role TEXT NOT NULL CHECK (role IN ('primary', 'alias')),"
     "  status TEXT NOT NULL CHECK (status IN ('reserved', 'held')),"
+    "  made INTEGER NOT NULL DEFAULT 0 CHECK (made IN (0, 1)),"
     "  since TEXT NOT NULL,"
     "  PRIMARY KEY (domain, address, unique_id)"
     ") STRICT, WITHOUT ROWID;"

@@ -1,5 +1,7 @@
 #include "state/outcome.h"
 
+#include "model/account.h"
+
 /* When a change that waits for another is looked at although nothing woke it. */
 #define PATIENCE_US (60 * (gint64)G_USEC_PER_SEC)
 
@@ -78,32 +80,51 @@ bool queue_postpone(State *state, const Change *change, const char *owner_domain
     return true;
 }
 
-static bool write_mailbox(State *state, const char *domain, const char *unique_id, const char *mailbox, const char *renaming_to,
-                          GError **error)
+static bool write_mailbox(State *state, const char *domain, const char *unique_id, const char *mailbox, GError **error)
 {
     g_autoptr(Query) query = query_begin_for(state,
-                                             "UPDATE entry SET mailbox = ?3, renaming_to = ?4, fingerprint = NULL"
+                                             "UPDATE entry SET mailbox = ?3, renaming_to = NULL, fingerprint = NULL"
                                              " WHERE domain = ?1 AND unique_id = ?2",
                                              domain, unique_id, error);
 
     if (query == NULL)
         return false;
     query_bind_text(query, 3, mailbox);
-    query_bind_text(query, 4, renaming_to);
     return query_run(state, query, "note where a mailbox is", error);
 }
 
-bool state_set_mailbox(State *state, const char *domain, const char *unique_id, const char *mailbox, const char *renaming_to,
-                       GError **error)
+bool state_set_mailbox(State *state, const char *domain, const char *unique_id, const char *mailbox, GError **error)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
     g_autofree char *now = wait_timestamp(0);
     g_auto(Transaction) transaction = {0};
 
-    if (!transaction_begin(&transaction, state, error)
-        || !write_mailbox(state, domain, unique_id, mailbox, renaming_to, error) || !change_unblock(state, now, error)
-        || !transaction_commit(&transaction, error))
+    if (!transaction_begin(&transaction, state, error) || !write_mailbox(state, domain, unique_id, mailbox, error)
+        || !change_unblock(state, now, error) || !transaction_commit(&transaction, error))
         return false;
     queue_rouse_locked(state);
     return true;
+}
+
+bool state_note_begin(State *state, const Record *record, const char *renaming_to, gint64 quota_kib, GError **error)
+{
+    static const char NOTE[] = "INSERT INTO entry (domain, unique_id, kind, dn, status, renaming_to, quota_kib, first_seen)"
+                               " VALUES (?1, ?2, ?3, ?4, 'ok', ?5, ?6, ?7)"
+                               " ON CONFLICT DO UPDATE SET renaming_to = excluded.renaming_to,"
+                               "  quota_kib = excluded.quota_kib, fingerprint = NULL";
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autofree char *now = wait_timestamp(0);
+    g_autoptr(Query) query = query_begin(state, NOTE, error);
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, record->domain);
+    query_bind_text(query, 2, record->unique_id);
+    query_bind_text(query, 3, record->kind);
+    query_bind_text(query, 4, record->dn);
+    query_bind_text(query, 5, renaming_to);
+    if (quota_kib != QUOTA_ANY)
+        query_bind_int(query, 6, quota_kib);
+    query_bind_text(query, 7, now);
+    return query_run(state, query, "note what begins", error);
 }

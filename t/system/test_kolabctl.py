@@ -41,7 +41,8 @@ def jane(state):
         " 'user/jane@example.org', 'imap1.example.org', 1048576, 'f1', 'ok', '[\"Calendar\",\"Entwürfe\"]',"
         " '2026-11-21T08:05:27.123Z', '2026-11-21T08:05:28.456Z')", [JANE])
     for address, role in ("jane@example.org", "primary"), ("jane.doe@example.org", "alias"):
-        db.execute("INSERT INTO address VALUES ('example.org', ?, 'id-jane', ?, 'held', '2026-11-21T08:05:28.456Z')",
+        db.execute("INSERT INTO address (domain, address, unique_id, role, status, since)"
+                   " VALUES ('example.org', ?, 'id-jane', ?, 'held', '2026-11-21T08:05:28.456Z')",
                    [address, role])
     for number in range(30):
         db.execute("INSERT INTO journal (time, domain, unique_id, mailbox, step, target, after, outcome)"

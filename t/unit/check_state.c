@@ -255,7 +255,7 @@ START_TEST(a_reservation_blocks_other_entries_of_the_domain_until_the_record_is_
     g_autoptr(State) state = open_state(STATE_OWN);
     g_autoptr(GPtrArray) aliases = strings("jd@example.org", "other@example.org");
 
-    ck_assert(state_reserve(state, "example.org", "id-jane", "jane@example.org", aliases, NULL));
+    ck_assert(state_reserve(state, "example.org", "id-jane", "jane@example.org", aliases, NULL, NULL));
     ck_assert_uint_eq(count_reserved(state, "example.org", "id-2"), 2);
     ck_assert_uint_eq(count_reserved(state, "example.org", "id-jane"), 0);
     ck_assert_uint_eq(count_reserved(state, "example.net", "id-2"), 0);
@@ -269,8 +269,8 @@ START_TEST(a_new_reservation_replaces_the_entrys_earlier_one)
     g_autoptr(State) state = open_state(STATE_OWN);
     g_autoptr(GPtrArray) aliases = strings("jd@example.org", NULL);
 
-    ck_assert(state_reserve(state, "example.org", "id-jane", "jane@example.org", aliases, NULL));
-    ck_assert(state_reserve(state, "example.org", "id-jane", "jane@example.org", NULL, NULL));
+    ck_assert(state_reserve(state, "example.org", "id-jane", "jane@example.org", aliases, NULL, NULL));
+    ck_assert(state_reserve(state, "example.org", "id-jane", "jane@example.org", NULL, NULL, NULL));
     ck_assert_uint_eq(count_reserved(state, "example.org", "id-2"), 1);
 }
 END_TEST
@@ -280,7 +280,7 @@ START_TEST(an_outcome_without_a_record_drops_the_reservation)
     g_autoptr(State) state = open_state(STATE_OWN);
     g_autoptr(Change) change = NULL;
 
-    ck_assert(state_reserve(state, "example.org", "id-jane", "jane@example.org", NULL, NULL));
+    ck_assert(state_reserve(state, "example.org", "id-jane", "jane@example.org", NULL, NULL, NULL));
     ck_assert(queue_add(state, "example.org", "id-jane", "notice", false, NULL));
     ck_assert(queue_lease(state, &change, NULL));
     ck_assert(queue_finish(state, change, NULL, NULL, NULL));
