@@ -1,61 +1,10 @@
 #include "state/report.h"
 
 #include "state/layout.h"
+#include "state/match.h"
 
 /* As many of the newest journal rows as fit a screen below the rest. */
 #define JOURNAL_ROWS_SHOWN "20"
-
-typedef struct {
-    char *domain;
-    char *unique_id;
-} Match;
-
-static void match_free(Match *match)
-{
-    g_free(match->domain);
-    g_free(match->unique_id);
-    g_free(match);
-}
-
-/* As addresses and mailboxes are stored: NFC, lower case. */
-static char *fold(const char *what)
-{
-    g_autofree char *valid = g_utf8_make_valid(what, -1);
-    g_autofree char *composed = g_utf8_normalize(valid, -1, G_NORMALIZE_NFC);
-
-    return g_utf8_strdown(composed, -1);
-}
-
-static bool find_matches(State *state, const char *what, GPtrArray *matches, GError **error)
-{
-    static const char FIND[] =
-        "SELECT domain, unique_id FROM departure WHERE unique_id = ?2 OR dn = ?1 COLLATE NOCASE"
-        "  OR mailbox IN (?1, ?2, 'user/' || ?2) UNION"
-        " SELECT domain, unique_id FROM entry WHERE unique_id = ?2 OR dn = ?1 COLLATE NOCASE"
-        "  OR mailbox IN (?1, ?2, 'user/' || ?2)"
-        " UNION SELECT domain, unique_id FROM address WHERE address = ?2"
-        " UNION SELECT domain, unique_id FROM change WHERE unique_id = ?2 OR dn = ?1 COLLATE NOCASE";
-    g_autofree char *folded = fold(what);
-    g_autoptr(Query) query = query_begin(state, FIND, error);
-    bool row;
-
-    if (query == NULL)
-        return false;
-    query_bind_text(query, 1, what);
-    query_bind_text(query, 2, folded);
-    for (;;) {
-        Match *match;
-
-        if (!query_step(state, query, "find an entry", &row, error))
-            return false;
-        if (!row)
-            return true;
-        match = g_new0(Match, 1);
-        match->domain = query_text(query, 0);
-        match->unique_id = query_text(query, 1);
-        g_ptr_array_add(matches, match);
-    }
-}
 
 /* An entry that was never brought in order has only a change, one in order only its row. */
 #define FROM_ENTRY_AND_CHANGE                                                                                         \
@@ -88,7 +37,7 @@ static bool append_fields(State *state, const Match *match, GString *out, GError
         " (SELECT group_concat(value, '; ') FROM json_each(e.acl)) AS \"rights given\", e.blocked AS \"blocked by the server\","
         " e.modifytimestamp AS \"changed in the directory\", e.first_seen AS \"first seen\","
         " e.provisioned_at AS \"brought in order\","
-        " CASE WHEN c.state IS NULL THEN 'none' WHEN c.state = 'parked' THEN 'parked: waits until the entry changes'"
+        " CASE WHEN c.state IS NULL THEN 'none' WHEN c.state = 'parked' THEN 'parked: waits until the entry changes, or kolabctl retry'"
         "  WHEN c.attempts > 0 THEN 'next try ' || c.due ELSE 'due since ' || c.due END AS \"pending change\","
         " c.queued_at AS \"queued\", c.reason AS \"reason\", nullif(c.attempts, 0) AS \"failed attempts\","
         " c.last_try AS \"last try\", c.last_error AS \"last error\"" FROM_ENTRY_AND_CHANGE;
@@ -160,10 +109,10 @@ static bool append_matches(State *state, GPtrArray *matches, bool json, GString 
 bool report_show(State *state, const char *what, bool json, GString *out, guint *count, GError **error)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
-    g_autoptr(GPtrArray) matches = g_ptr_array_new_with_free_func((GDestroyNotify)match_free);
+    g_autoptr(GPtrArray) matches = NULL;
     g_auto(Transaction) snapshot = {0};
 
-    if (!transaction_begin_reading(&snapshot, state, error) || !find_matches(state, what, matches, error))
+    if (!transaction_begin_reading(&snapshot, state, error) || !match_entries(state, what, &matches, error))
         return false;
     g_string_append(out, json ? "[" : "");
     if (!append_matches(state, matches, json, out, error))

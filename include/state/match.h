@@ -1,0 +1,16 @@
+/* match.h - which entries an operator means by a word. Private to src/state; called with the state's lock held. */
+#pragma once
+
+#include "state/database.h"
+
+typedef struct {
+    char *domain;
+    char *unique_id;
+} Match;
+
+void match_free(Match *match);
+
+/* Finds what has the unique id, DN, address or mailbox `what`, or is the user of that login, in whatever domain, served, queued or
+ * departed; upper and lower case do not matter. `what` is as typed, in any encoding. *matches is an array of Match*, owned by
+ * the caller. */
+bool match_entries(State *state, const char *what, GPtrArray **matches, GError **error) G_GNUC_WARN_UNUSED_RESULT;
