@@ -42,7 +42,7 @@ bool queue_lease(State *state, Change **change, GError **error) G_GNUC_WARN_UNUS
 /* What has happened to the queue so far, as a number: taken before looking, given to queue_wait after. */
 guint queue_seen(State *state);
 /* Waits until a change is due, anything has happened to the queue since `seen`, `deadline_us` (monotonic) passes, or the
- * daemon is asked to stop (queue_wake makes that known). */
+ * daemon is asked to stop (queue_wake makes that known). What queue_retry makes due in another process is seen within 2 s. */
 void queue_wait(State *state, Stop *stop, guint seen, gint64 deadline_us);
 /* Wakes all that wait. */
 void queue_wake(State *state);
@@ -56,11 +56,15 @@ bool queue_finish(State *state, const Change *change, const Record *record, GPtr
                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The outcome was a fault: FAULT_RETRY makes the change due after the back-off, FAULT_PARK sets it aside until the entry
- * changes or an operator retries, FAULT_STOP leaves it due. A change that was noticed again meanwhile becomes due at once.
+ * changes or queue_retry, FAULT_STOP leaves it due. A change that was noticed again meanwhile becomes due at once.
  * The steps that did take effect go to the journal. A change with `waits_for` that is set aside becomes due as soon as no
  * other entry has that mailbox. */
 bool queue_fail(State *state, const Change *change, Fault fault, const char *message, GPtrArray *journal,
                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* An operator's word, in a state opened with STATE_OPERATOR: what is set aside or waits for another try becomes due, once more
+ * if a worker is trying it. `what` is a unique id, DN, address or mailbox; NULL: all. *count says how many there were. */
+bool queue_retry(State *state, const char *what, guint *count, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Where an entry's change stands. */
 typedef enum {

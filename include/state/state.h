@@ -14,7 +14,8 @@ typedef enum {
     STATE_SCRATCH, /* a copy in memory: everything works, nothing is kept; an absent file is an empty state */
     STATE_READ,    /* for kolabctl: read only, while a daemon may be writing; the file must exist. Opened while none
                       runs, it stays at that moment */
-    STATE_APPROVE, /* for kolabctl: beside a daemon that may be writing, for departure_approve only; the file must exist */
+    STATE_OPERATOR, /* for kolabctl: beside a daemon that may be writing, for departure_approve and queue_retry only; the file
+                       must exist */
 } StateMode;
 
 /* Opens the file, checks it (integrity of the header, version) and migrates an older one. A newer version, garbage, a

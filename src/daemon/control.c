@@ -1,5 +1,6 @@
-/* kolabctl - shows operators what kolabd's state file knows, and takes their approval of deletions. */
+/* kolabctl - shows operators what kolabd's state file knows, and takes their word: what to try again, what to delete. */
 #include "daemon/config.h"
+#include "state/queue.h"
 #include "state/report.h"
 #include "state/state.h"
 
@@ -34,6 +35,7 @@ static const char SUMMARY[] =
     "  status            whether kolabd runs, how much is in order, queued, parked; the domains\n"
     "  problems          entries that failed and domains that could not be read; exit status 3 when there are any\n"
     "  show WHAT         everything about an entry: WHAT is its unique id, DN, an address, or its mailbox\n"
+    "  retry WHAT        try again at once what failed: WHAT is an entry as above; --all for all that failed\n"
     "  departures        entries that left: why, and what becomes of their mailboxes\n"
     "  approve WHAT      let held deletions go on: WHAT is a domain, or an entry as above; --all for all domains";
 
@@ -45,7 +47,7 @@ static bool parse_options(int argc, char **argv, Options *options, GError **erro
          "configuration, which names the state file (" DEFAULT_CONFIG_FILE ")", "FILE"},
         {"state", 0, 0, G_OPTION_ARG_FILENAME, &options->state_file, "state file, without a configuration", "FILE"},
         {"json", 0, 0, G_OPTION_ARG_NONE, &options->json, "one line of JSON instead of text", NULL},
-        {"all", 0, 0, G_OPTION_ARG_NONE, &options->all, "with approve: in all domains", NULL},
+        {"all", 0, 0, G_OPTION_ARG_NONE, &options->all, "with retry: all that failed; with approve: in all domains", NULL},
         {"version", 0, 0, G_OPTION_ARG_NONE, &options->version, "print the version and exit", NULL},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->words, NULL, "COMMAND [WHAT]"},
         {0},
@@ -88,6 +90,21 @@ static int run_show(State *state, const Options *options, GString *out, GError *
     return count > 0 ? EXIT_SUCCESS : fail("the state knows no entry with that unique id, DN, address or mailbox");
 }
 
+static int run_retry(State *state, const Options *options, GString *out, GError **error)
+{
+    guint count;
+
+    if (!queue_retry(state, options->all ? NULL : options->words[1], &count, error))
+        return EXIT_FAILURE;
+    if (count == 0)
+        return fail("nothing of that has failed and waits (kolabctl problems lists what does)");
+    if (options->json)
+        g_string_append_printf(out, "{\"retried\":%u}\n", count);
+    else
+        g_string_append_printf(out, "%u made due; kolabd tries again in a few seconds, or with the next --sync\n", count);
+    return EXIT_SUCCESS;
+}
+
 static int run_departures(State *state, const Options *options, GString *out, GError **error)
 {
     guint count;
@@ -126,8 +143,9 @@ static const Command COMMANDS[] = {
     {"status", 1, false, STATE_READ, run_status},
     {"problems", 1, false, STATE_READ, run_problems},
     {"show", 2, false, STATE_READ, run_show},
+    {"retry", 2, true, STATE_OPERATOR, run_retry},
     {"departures", 1, false, STATE_READ, run_departures},
-    {"approve", 2, true, STATE_APPROVE, run_approve},
+    {"approve", 2, true, STATE_OPERATOR, run_approve},
 };
 
 /* NULL: no such command, or another number of words. */
@@ -191,6 +209,6 @@ int main(int argc, char **argv)
     }
     command = find_command(&options);
     return command != NULL ? run_command(command, &options)
-                           : fail("say one of: status, problems, show WHAT, departures, approve WHAT, approve --all "
-                                  "(kolabctl --help tells more)");
+                           : fail("say one of: status, problems, show WHAT, retry WHAT, retry --all, departures, "
+                                  "approve WHAT, approve --all (kolabctl --help tells more)");
 }

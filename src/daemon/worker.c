@@ -43,6 +43,18 @@ static bool connect_servers(Worker *worker)
     return false;
 }
 
+static void log_fault(const Change *change, const GError *fault)
+{
+    const char *entry = change->dn != NULL ? change->dn : change->unique_id;
+
+    if (fault_of(fault) == FAULT_PARK)
+        log_entry(G_LOG_LEVEL_WARNING, change->domain, entry,
+                  "%s (set aside until the entry changes or an operator retries it: kolabctl retry %s)", fault->message,
+                  change->unique_id);
+    else
+        log_entry(G_LOG_LEVEL_WARNING, change->domain, entry, "%s (will be tried again)", fault->message);
+}
+
 static void set_aside(Worker *worker, const Change *change, GPtrArray *journal, GError *fault)
 {
     Shared *shared = worker->shared;
@@ -57,9 +69,7 @@ static void set_aside(Worker *worker, const Change *change, GPtrArray *journal, 
     /* Who waits for another entry may be served before the run ends. */
     if (change->waits_for == NULL)
         g_atomic_int_inc(&shared->progress.failed);
-    log_entry(G_LOG_LEVEL_WARNING, change->domain, change->dn != NULL ? change->dn : change->unique_id, "%s (%s)", fault->message,
-              fault_of(fault) == FAULT_PARK ? "set aside until the entry changes or an operator retries it"
-                                            : "will be tried again");
+    log_fault(change, fault);
     if (!queue_fail(shared->state, change, fault_of(fault), fault->message, journal, &problem))
         shared_fail(shared, g_steal_pointer(&problem));
     g_error_free(fault);

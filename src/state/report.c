@@ -83,7 +83,7 @@ static bool append_problems_text(State *state, GString *out, GError **error)
         " since, CASE WHEN what = 'domain' THEN 'not in order' WHEN what = 'held' THEN 'held for approval'"
         "  WHEN what = 'departure' THEN 'not deleted' WHEN what = 'server' THEN"
         "  'tried again when the server is another version' WHEN next_try IS NULL THEN"
-        "  'parked: waits until the entry changes' ELSE 'next try ' || next_try END AS state,"
+        "  'parked: waits until the entry changes, or kolabctl retry' ELSE 'next try ' || next_try END AS state,"
         " attempts, message FROM problems";
     g_autoptr(Query) query = query_begin(state, PROBLEMS, error);
     bool row;

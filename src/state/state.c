@@ -229,7 +229,7 @@ static bool open_read(State *state, GError **error)
 }
 
 /* SQLite lets several processes write; a daemon's transactions are short. */
-static bool open_approve(State *state, GError **error)
+static bool open_operator(State *state, GError **error)
 {
     bool absent;
     int version;
@@ -288,8 +288,8 @@ static bool open_in_mode(State *state, StateMode mode, GError **error)
         return open_scratch(state, error);
     case STATE_READ:
         return open_read(state, error);
-    case STATE_APPROVE:
-        return open_approve(state, error);
+    case STATE_OPERATOR:
+        return open_operator(state, error);
     }
     g_assert_not_reached();
 }

@@ -114,6 +114,26 @@ def test_the_daemon_serves_a_mended_entry_by_its_notice(lab, kolabd, bad, wait_u
     assert daemon.log_text.count("entries read") == sweeps
 
 
+def test_the_daemon_tries_again_what_an_operator_retries_once_the_imap_server_is_mended(lab, kolabd, wait_until):
+    dn = lab.add_person("jane", givenName="Jane", sn="Example")
+    other = f"user/other@{lab.domain}"
+    lab.imap.create(other)
+    daemon = kolabd.start()
+    daemon.wait_for_log(f"in order after.*user/jane.example@{lab.domain}")
+    lab.modify(dn, mail=f"other@{lab.domain}")
+    unique_id = lab.get_one(dn, "nsUniqueId").lower()
+    daemon.wait_for_log(f"both exist.*kolabctl retry {unique_id}")
+    wait_until(lambda: "kolabctl retry" in kolabd.ctl("problems", check=False).stdout)
+    assert "1 made due" in kolabd.ctl("retry", unique_id).stdout
+    daemon.wait_for_log(r"(?s)(both exist.*){2}", deadline=10)
+    lab.imap.delete(other)
+    assert json.loads(kolabd.ctl("--json", "retry", f"jane.example@{lab.domain}").stdout) == {"retried": 1}
+    daemon.wait_for_log(f"in order after.*{other}", deadline=10)
+    assert lab.imap.mailboxes(f"user/%@{lab.domain}") == [other]
+    wait_until(lambda: kolabd.ctl("problems", check=False).stdout == "no problems\n")
+    assert "nothing of that has failed" in kolabd.ctl("retry", dn, check=1).stderr
+
+
 def test_a_value_that_turns_bad_leaves_the_mailbox_as_it_was(lab, kolabd):
     dn = lab.add_person("jane", givenName="Jane", sn="Example", mailQuota=1000)
     daemon = kolabd.start()

@@ -175,6 +175,31 @@ def test_values_from_outside_cannot_steer_the_terminal(jane):
         assert evil in (row.get("message") or row["change"]["last_error"] for row in json.loads(text))
 
 
+@pytest.mark.parametrize("what, expected", [("id-jane", 1), (JANE.upper(), 1), ("Jane.Doe@example.org", 1), ("user/jane@example.org", 1),
+                                            ("uid=new,dc=example,dc=org", 1), ("--all", 3)])
+def test_retry_makes_due_what_failed(jane, what, expected):
+    path, db = jane
+    park(db, "id-jane", "it did not work")
+    park(db, "id-new", "attribute sn is absent", "uid=new,dc=example,dc=org")
+    db.execute("INSERT INTO change (domain, unique_id, reason, state, due, queued_at, attempts, fault, last_error)"
+               " VALUES ('example.org', 'id-3', 'sweep', 'queued', '2099-01-01T00:00:00.000Z',"
+               " '2026-11-21T08:59:01.000Z', 4, 'retry', 'connection refused')")
+    assert f"{expected} made due" in kolabctl(path, "retry", what)[0]
+    assert db.execute("SELECT count(*) FROM change WHERE state = 'queued' AND due < '2099'").fetchone() == (expected,)
+    assert json.loads(kolabctl(path, "--json", "retry", what)[0]) == {"retried": expected}
+
+
+def test_retry_of_what_did_not_fail_says_so_and_changes_nothing(jane):
+    path, db = jane
+    park(db, "id-2", "it did not work")
+    for what in "id-jane", "jane@example.org", "nobody@example.org", "example.org":
+        out, message = kolabctl(path, "retry", what, status=1)
+        assert out == "" and "nothing of that has failed" in message
+    assert db.execute("SELECT state FROM change").fetchall() == [("parked",)]
+    db.execute("DELETE FROM change")
+    assert "nothing of that has failed" in kolabctl(path, "retry", "--all", status=1)[1]
+
+
 def test_reading_changes_no_file(jane):
     path, db = jane
 
@@ -198,7 +223,7 @@ def test_an_absent_file_is_named_and_not_made(tmp_path):
     assert not path.exists()
 
 
-@pytest.mark.parametrize("words", [[], ["frob"], ["show"], ["status", "more"], ["--frob"]])
+@pytest.mark.parametrize("words", [[], ["frob"], ["show"], ["status", "more"], ["retry"], ["retry", "--all", "id-jane"], ["--frob"]])
 def test_a_wrong_command_line_says_what_is_right(jane, words):
     _, message = kolabctl(jane[0], *words, status=1)
     assert message.startswith("kolabctl: ")

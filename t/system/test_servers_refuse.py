@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import json
 import shutil
 import socket
 import sqlite3
@@ -138,6 +139,22 @@ def test_an_entry_that_the_service_account_may_not_write_is_set_aside_until_it_m
     kolabd.run("--sync")
     assert lab.get_one(dn, "mail") == f"jane.example@{lab.domain}"
     assert lab.imap.mailboxes(f"user/%@{lab.domain}") == [f"user/{name}@{lab.domain}" for name in ("jane.example", "john")]
+
+
+def test_the_daemon_serves_at_once_what_is_retried_after_the_service_account_got_its_right(lab, kolabd, wait_until):
+    people = [lab.add_person(f"p{number}", givenName=f"P{number}", sn="Example") for number in range(3)]
+    kolabd.configure({"ldap": {"bind_dn": add_service(lab, "reader", READ)}})
+    daemon = kolabd.start()
+    for dn in people:
+        daemon.wait_for_log(f"{dn}: .*Insufficient access.*kolabctl retry")
+    wait_until(lambda: len(json.loads(kolabd.ctl("--json", "problems", check=False).stdout)) == 3)
+    allow(lab, f"uid=reader,{lab.base_dn}", ('(targetattr = "mail || alias || mailHost")', "write"))
+    assert "1 made due" in kolabd.ctl("retry", people[0]).stdout
+    daemon.wait_for_log(f"in order after.*user/p0.example@{lab.domain}", deadline=10)
+    assert "2 made due" in kolabd.ctl("retry", "--all").stdout
+    for number in (1, 2):
+        daemon.wait_for_log(f"in order after.*user/p{number}.example@{lab.domain}", deadline=10)
+    wait_until(lambda: kolabd.ctl("problems", check=False).stdout == "no problems\n")
 
 
 def test_from_an_incomplete_read_nothing_is_concluded(lab, kolabd):

@@ -313,7 +313,7 @@ START_TEST(an_approval_goes_through_the_file_beside_the_owner_and_is_not_counted
     ck_assert(departure_touched(owner, &touched, NULL));
     ck_assert(departure_touched(owner, &touched, NULL));
     ck_assert(!touched);
-    operator = open_state(STATE_APPROVE);
+    operator = open_state(STATE_OPERATOR);
     ck_assert(departure_approve(operator, "example.org", &approved, NULL));
     ck_assert_uint_eq(approved, 2);
     ck_assert(departure_touched(owner, &touched, NULL));
@@ -492,7 +492,7 @@ START_TEST(an_operator_needs_the_file)
 {
     g_autoptr(GError) error = NULL;
 
-    ck_assert_ptr_null(state_open(path, STATE_APPROVE, &error));
+    ck_assert_ptr_null(state_open(path, STATE_OPERATOR, &error));
     ck_assert_int_eq(fault_of(error), FAULT_STOP);
     ck_assert(!g_file_test(path, G_FILE_TEST_EXISTS));
 }
