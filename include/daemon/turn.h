@@ -1,0 +1,18 @@
+/* turn.h - whose turn it is: mailboxes that change their names, and entries that wait for each other. */
+#pragma once
+
+#include "daemon/depart.h"
+#include "daemon/job.h"
+
+#include <glib.h>
+
+/* Finds out which of its two names a mailbox has whose renaming did not come to a known end, or whether it was created, and
+ * corrects the job's record. FAULT_PARK: both exist. */
+bool turn_find_renamed(Job *job, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Makes sure that nobody else has the mailbox that the account should have: waits for an owner who leaves (job->postponed is
+ * set, and the change is back in the queue), or moves our own mailbox aside to open a ring. FAULT_PARK: it is another's. */
+bool turn_claim_mailbox(Job *job, const DepartJob *depart, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Waits (as above) when a parent that is missing may be the new name of another entry's mailbox: that one comes first. */
+bool turn_wait_for_heirs(Job *job, GError **error) G_GNUC_WARN_UNUSED_RESULT;

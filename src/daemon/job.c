@@ -1,0 +1,63 @@
+#include "daemon/job.h"
+
+static void release(Job *job)
+{
+    if (job->hold == HOLD_READER)
+        g_rw_lock_reader_unlock(&job->shared->shared_lock);
+    if (job->hold == HOLD_WRITER)
+        g_rw_lock_writer_unlock(&job->shared->shared_lock);
+    job->hold = HOLD_NONE;
+}
+
+void job_clear(Job *job)
+{
+    if (job->claimed != NULL)
+        shared_unclaim(job->shared, job->claimed);
+    g_clear_pointer(&job->claimed, g_free);
+    g_clear_pointer(&job->domain, domain_settings_unref);
+    g_clear_pointer(&job->record, record_free);
+    g_clear_pointer(&job->entry, entry_free);
+    g_clear_pointer(&job->account, account_free);
+    g_clear_pointer(&job->observed, observed_free);
+    g_clear_pointer(&job->plan, plan_free);
+    g_clear_pointer(&job->acl, g_ptr_array_unref);
+    g_clear_pointer(&job->blocked, g_free);
+    release(job);
+}
+const char *job_recorded_mailbox(const Job *job)
+{
+    return job->record != NULL ? job->record->mailbox : NULL;
+}
+
+/* Holds the others' mailboxes still from here to the end. What was recorded may have changed while we waited. */
+static bool hold(Job *job, Hold wanted, GError **error)
+{
+    if (job->hold >= wanted)
+        return true;
+    release(job);
+    if (wanted == HOLD_WRITER)
+        g_rw_lock_writer_lock(&job->shared->shared_lock);
+    else
+        g_rw_lock_reader_lock(&job->shared->shared_lock);
+    job->hold = wanted;
+    g_clear_pointer(&job->record, record_free);
+    return state_find_record(job->shared->state, job->change->domain, job->change->unique_id, &job->record, error);
+}
+
+static bool has_shared_mailbox(const Record *record)
+{
+    return record != NULL && record->mailbox != NULL && g_str_has_prefix(record->mailbox, "shared/");
+}
+
+bool job_hold_recorded(Job *job, GError **error)
+{
+    return !has_shared_mailbox(job->record) || hold(job, job->record->renaming_to != NULL ? HOLD_WRITER : HOLD_READER, error);
+}
+
+bool job_hold_decided(Job *job, GError **error)
+{
+    if (job->account->login != NULL || job->account->mailbox == NULL)
+        return true;
+    return hold(job, job->record != NULL && g_strcmp0(job->record->mailbox, job->account->mailbox) != 0 ? HOLD_WRITER : HOLD_READER,
+                error);
+}

@@ -1,0 +1,146 @@
+#include "daemon/turn.h"
+
+#include "apply/apply.h"
+#include "daemon/claim.h"
+#include "daemon/heir.h"
+#include "daemon/log.h"
+#include "daemon/remember.h"
+#include "model/fault.h"
+#include "model/mailbox_name.h"
+#include "policy/shared.h"
+
+#include <string.h>
+
+static void set_wait(Job *job)
+{
+    g_free(job->change->waits_for);
+    job->change->waits_for = g_strdup(job->account->mailbox);
+}
+
+/* No two entries share a mailbox, whatever their addresses say. */
+static bool refuse_claim(Job *job, const Claim *claim, const char *why, GError **error)
+{
+    g_autofree char *owner = claim->dn != NULL ? fault_show(claim->dn, strlen(claim->dn)) : g_strdup("an entry");
+
+    set_wait(job);
+    g_set_error(error, FAULT, FAULT_PARK,
+                "mailbox %s belongs to %s (unique id %s, domain %s), %s; give one of the two another %s", job->account->mailbox,
+                owner, claim->unique_id, claim->domain, why,
+                job->account->login != NULL ? job->domain->result_attribute : shared_name_attribute(job->domain, job->entry));
+    return false;
+}
+
+static bool postpone(Job *job, const char *mailbox, const char *owner_domain, const char *owner_id, GError **error)
+{
+    g_free(job->change->waits_for);
+    job->change->waits_for = g_strdup(mailbox);
+    if (!queue_postpone(job->shared->state, job->change, owner_domain, owner_id, job->journal, error))
+        return false;
+    g_atomic_int_add(&job->shared->progress.done, -1); /* it comes again */
+    log_entry(G_LOG_LEVEL_DEBUG, job->domain->name, job->change->dn, "waits until unique id %s has left mailbox %s", owner_id,
+              mailbox);
+    job->postponed = true;
+    return true;
+}
+
+/* The owner's change may be unknown so far, and its end makes ours due. */
+static bool wait_for_owner(Job *job, const Claim *claim, GError **error)
+{
+    State *state = job->shared->state;
+    QueuePlace place;
+
+    if (!queue_look(state, claim->domain, claim->unique_id, &place, error))
+        return false;
+    if (place == QUEUE_FAILED)
+        return refuse_claim(job, claim, "which should leave it but cannot (its own problem says why)", error);
+    if (place == QUEUE_ABSENT && !queue_add(state, claim->domain, claim->unique_id, "exchange", false, error))
+        return false;
+    return postpone(job, job->account->mailbox, claim->domain, claim->unique_id, error);
+}
+
+bool turn_find_renamed(Job *job, GError **error)
+{
+    Record *record = job->record;
+    g_autoptr(Observed) observed = NULL;
+
+    if (record == NULL || record->renaming_to == NULL)
+        return true;
+    if (!mailstore_observe_names(job->mailstore, record->renaming_to, record->mailbox, &observed, error))
+        return false;
+    if (observed->mailbox_exists && observed->previous_exists) {
+        g_set_error(error, FAULT, FAULT_PARK, "mailbox %s was to be renamed to %s: both exist; merge or remove one of them, then "
+                    "retry the entry", record->mailbox, record->renaming_to);
+        return false;
+    }
+    if (observed->mailbox_exists) {
+        /* What is below it went along, also when it is another entry's. */
+        if (record->mailbox != NULL && !state_move_below(job->shared->state, record->mailbox, record->renaming_to, error))
+            return false;
+        g_free(record->mailbox);
+        record->mailbox = g_steal_pointer(&record->renaming_to);
+    }
+    g_clear_pointer(&record->renaming_to, g_free);
+    return state_set_mailbox(job->shared->state, job->domain->name, job->change->unique_id, record->mailbox, error);
+}
+
+/* Breaks a ring: our mailbox takes a name that nobody wants, and the next in the ring can begin. */
+static bool move_aside(Job *job, GError **error)
+{
+    g_autofree char *aside = mailbox_name_aside(job->record->mailbox, job->change->unique_id);
+    g_autoptr(Plan) plan = plan_rename(job->entry, job->record->mailbox, aside);
+
+    log_entry(G_LOG_LEVEL_INFO, job->domain->name, job->change->dn, "mailboxes exchange their names: %s is %s for a while",
+              job->record->mailbox, aside);
+    if (!remember_begin(job, aside, job->record->quota_kib, error)
+        || !apply_plan(plan, NULL, job->directory, job->mailstore, job->journal, error))
+        return false;
+    job->record->renaming_to = g_steal_pointer(&aside);
+    return turn_find_renamed(job, error);
+}
+
+bool turn_claim_mailbox(Job *job, const DepartJob *depart, GError **error)
+{
+    g_auto(Claim) claim = {.kind = CLAIM_FREE};
+
+    if (job->account->mailbox == NULL)
+        return true;
+    job->claimed = g_strdup(job->account->mailbox);
+    shared_claim(job->shared, job->claimed);
+    for (;;) {
+        if (!claim_examine(job->shared, job->directory, job->account->mailbox, job->change->unique_id, &claim, error))
+            return false;
+        /* In a dry run nobody moves; it shows what each would do when its turn comes. */
+        job->vacated = job->shared->options->dry_run && (claim.kind == CLAIM_LEAVING || claim.kind == CLAIM_RING);
+        if (job->vacated)
+            return true;
+        if (claim.kind == CLAIM_FREE || claim.departed)
+            return depart_check_owner(depart, job->account, error);
+        if (claim.kind == CLAIM_HELD)
+            return refuse_claim(job, &claim, "which keeps it", error);
+        if (claim.kind == CLAIM_LEAVING)
+            return wait_for_owner(job, &claim, error);
+        if (!move_aside(job, error))
+            return false;
+    }
+}
+
+bool turn_wait_for_heirs(Job *job, GError **error)
+{
+    State *state = job->shared->state;
+    g_auto(Heir) heir = {.unique_id = NULL};
+    QueuePlace place;
+
+    for (guint i = 0; i < job->observed->missing_parents->len && heir.unique_id == NULL; i++) {
+        const char *parent = g_ptr_array_index(job->observed->missing_parents, i);
+
+        if (strchr(parent, '/') != NULL
+            && !heir_find(job->shared, job->directory, job->domain, parent, job->change->unique_id, &heir, error))
+            return false;
+    }
+    if (heir.unique_id == NULL || job->shared->options->dry_run)
+        return true;
+    if (!queue_look(state, job->domain->name, heir.unique_id, &place, error)
+        || (place == QUEUE_ABSENT && !queue_add(state, job->domain->name, heir.unique_id, "exchange", false, error)))
+        return false;
+    return postpone(job, heir.mailbox, job->domain->name, heir.unique_id, error);
+}
