@@ -80,17 +80,17 @@ static char *compose(const char *value)
 
 bool address_normalize(const char *attribute, const char *value, char **address, GError **error)
 {
-    g_autofree char *composed = compose(value);
-    g_autofree char *lower = NULL;
+    g_autofree char *lower = g_utf8_validate(value, -1, NULL) ? g_utf8_strdown(value, -1) : NULL;
+    /* In this order: a small letter may compose where the capital one does not (t and U+0308). */
+    g_autofree char *canonical = lower != NULL ? compose(lower) : NULL;
     const char *problem;
 
-    if (composed == NULL)
+    if (canonical == NULL)
         return refuse(attribute, value, "it must be UTF-8", error);
-    lower = g_utf8_strdown(composed, -1);
-    problem = address_problem(lower);
+    problem = address_problem(canonical);
     if (problem != NULL)
         return refuse(attribute, value, problem, error);
-    *address = g_steal_pointer(&lower);
+    *address = g_steal_pointer(&canonical);
     return true;
 }
 

@@ -142,6 +142,7 @@ static const struct {
     {"a+b-c_d~e@example.org", "user/a+b-c_d~e@example.org"},
     {"j\xc3\xb6rg@example.org", "user/j\xc3\xb6rg@example.org"},
     {"jo\xcc\x88rg@example.org", "user/j\xc3\xb6rg@example.org"}, /* decomposed */
+    {"T\xcc\x88@example.org", "user/\xe1\xba\x97@example.org"}, /* only the small letter composes */
     {"\xf4\x9f\x98\x80@example.org", NULL}, /* beyond U+10FFFF */
     {"", NULL},
     {"@example.org", NULL},
