@@ -11,7 +11,7 @@
 /* As administrator: existence and quota of a mailbox and, unless NULL, of its previous name. Existence is asked by
  * GETMETADATA of its partition, because LIST walks all mailboxes of the server. A new array of ImapCommand*. */
 GPtrArray *observe_mailbox_commands(const Namespace *names, const char *mailbox, const char *previous);
-/* FAULT_PARK: the server refused. */
+/* FAULT_PARK: the server refused. FAULT_RETRY: its quota cannot be read. */
 bool observe_mailbox_answers(const char *uri, GPtrArray *commands, bool with_previous, Observed *observed,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -31,6 +31,6 @@ bool observe_folders_answers(const char *uri, const Namespace *names, GPtrArray 
 
 /* As administrator, once it is known which folders are there: quota and rights of those that are to have some of their own. */
 GPtrArray *observe_control_commands(const Namespace *names, const char *mailbox, GPtrArray *folders, const Observed *observed);
-/* FAULT_PARK: the server refused. */
+/* FAULT_PARK: the server refused. FAULT_RETRY: its quota cannot be read. */
 bool observe_control_answers(const char *uri, GPtrArray *commands, GPtrArray *folders, Observed *observed,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;

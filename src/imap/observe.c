@@ -1,6 +1,7 @@
 #include "imap/observe.h"
 
 #include "imap/status.h"
+#include "model/fault.h"
 #include "model/mailbox_name.h"
 
 #include <string.h>
@@ -46,20 +47,26 @@ static bool is_reply(const ImapReply *reply, const char *word, guint values)
     return reply->kind == REPLY_UNTAGGED && reply->values->len >= values && is_word(g_ptr_array_index(reply->values, 0), word);
 }
 
-/* The STORAGE limit in "QUOTA root (STORAGE used limit ...)" (RFC 9208); QUOTA_UNLIMITED when there is none. */
-static gint64 read_storage(const ImapReply *reply)
+/* The STORAGE limit in "QUOTA root (STORAGE used limit ...)" (RFC 9208); QUOTA_UNLIMITED when there is none. One that cannot be
+ * read is not taken for none. */
+static bool read_storage(const char *uri, const ImapReply *reply, gint64 *limit_kib, GError **error)
 {
     const ImapValue *list = g_ptr_array_index(reply->values, 2);
 
+    *limit_kib = QUOTA_UNLIMITED;
     for (guint i = 0; list->kind == IMAP_LIST && i + 2 < list->items->len; i += 3) {
         const ImapValue *limit = g_ptr_array_index(list->items, i + 2);
         guint64 number;
 
-        if (is_word(g_ptr_array_index(list->items, i), "STORAGE") && limit->kind == IMAP_ATOM
-            && g_ascii_string_to_unsigned(limit->data, 10, 0, G_MAXINT64, &number, NULL))
-            return (gint64)number;
+        if (!is_word(g_ptr_array_index(list->items, i), "STORAGE"))
+            continue;
+        if (limit->kind != IMAP_ATOM || !g_ascii_string_to_unsigned(limit->data, 10, 0, G_MAXINT64, &number, NULL)) {
+            g_set_error(error, FAULT, FAULT_RETRY, "%s: read the quota: the server's STORAGE limit is no number", uri);
+            return false;
+        }
+        *limit_kib = (gint64)number;
     }
-    return QUOTA_UNLIMITED;
+    return true;
 }
 
 bool observe_read_existence(const char *uri, const ImapCommand *command, bool *exists, GError **error)
@@ -82,8 +89,9 @@ static bool read_quota(const char *uri, const ImapCommand *command, gint64 absen
         return false;
     }
     for (guint i = 0; i < command->replies->len; i++)
-        if (is_reply(g_ptr_array_index(command->replies, i), "QUOTA", 3))
-            *quota_kib = read_storage(g_ptr_array_index(command->replies, i));
+        if (is_reply(g_ptr_array_index(command->replies, i), "QUOTA", 3)
+            && !read_storage(uri, g_ptr_array_index(command->replies, i), quota_kib, error))
+            return false;
     return true;
 }
 

@@ -70,6 +70,21 @@ START_TEST(a_mailbox_and_its_quota_are_read)
 }
 END_TEST
 
+static const char *const unreadable_limits[] = {"abc", "-5", "99999999999999999999", "(1)", "NIL"};
+
+START_TEST(a_limit_that_cannot_be_read_is_an_error_and_not_no_limit)
+{
+    g_autoptr(GPtrArray) commands = observe_mailbox_commands(&admin, MAILBOX, NULL);
+    g_autoptr(Observed) observed = observed_new();
+    g_autoptr(GError) error = NULL;
+    g_autofree char *wire = g_strdup_printf(THERE "* QUOTA x (STORAGE 5 %s)\r\nk OK Completed\r\n", unreadable_limits[_i]);
+
+    answer(commands, wire);
+    ck_assert(!observe_mailbox_answers(URI, commands, false, observed, &error));
+    ck_assert(g_error_matches(error, FAULT, FAULT_RETRY));
+}
+END_TEST
+
 /* What is not recognised is an error; taken for "absent" it would create, taken for "no quota" it would overwrite. */
 static const char *const refusals[] = {
     "k NO Permission denied\r\n",
@@ -313,6 +328,8 @@ int main(void)
     TCase *mailbox = tcase_create("mailbox"), *folder = tcase_create("folders");
 
     tcase_add_loop_test(mailbox, a_mailbox_and_its_quota_are_read, 0, G_N_ELEMENTS(mailboxes));
+    tcase_add_loop_test(mailbox, a_limit_that_cannot_be_read_is_an_error_and_not_no_limit, 0,
+                        G_N_ELEMENTS(unreadable_limits));
     tcase_add_loop_test(mailbox, a_refusal_that_is_not_recognised_is_an_error_and_never_absent, 0, G_N_ELEMENTS(refusals));
     tcase_add_loop_test(mailbox, a_quota_that_is_refused_is_an_error_and_never_unlimited, 0, G_N_ELEMENTS(refusals));
     tcase_add_loop_test(mailbox, before_a_rename_the_quota_of_the_previous_name_counts, 0, G_N_ELEMENTS(renames));
