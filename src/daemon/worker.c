@@ -83,6 +83,12 @@ static GError *try_change(Worker *worker, Change *change, GPtrArray *journal)
     for (guint attempt = 1;; attempt++) {
         if (provision_change(worker->shared, worker->directory, worker->mailstore, change, journal, &fault))
             return NULL;
+        /* What was recorded may not be what there is: somebody removed a mailbox behind our back. */
+        if (fault_of(fault) == FAULT_PARK && !change->verify) {
+            change->verify = true;
+            g_clear_error(&fault);
+            continue;
+        }
         if (fault_of(fault) != FAULT_RETRY || !worker->shared->options->sync || attempt == ONE_SHOT_ENTRY_ATTEMPTS
             || change->waits_for != NULL)
             return fault;

@@ -190,6 +190,16 @@ def test_quota_follows_the_directory(lab, kolabd):
         assert lab.imap.quota(mailbox) == expected, value
 
 
+def test_a_mailbox_that_somebody_removed_is_made_again_when_its_entry_changes(lab, kolabd):
+    dn = lab.add_person("jane", givenName="Jane", sn="Example", mailQuota=1000)
+    kolabd.run("--sync")
+    lab.imap.delete(f"user/jane.example@{lab.domain}")
+    lab.modify(dn, mailQuota=2000)
+    kolabd.run("--sync")
+    assert lab.imap.quota(f"user/jane.example@{lab.domain}") == 2000
+    check_default_folders(lab, f"jane.example@{lab.domain}")
+
+
 def test_the_largest_quota_works_and_one_more_is_parked(lab, kolabd):
     dn = lab.add_person("jane", givenName="Jane", sn="Example", mailQuota=2147483647)
     kolabd.run("--sync")
