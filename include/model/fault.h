@@ -23,5 +23,9 @@ Fault fault_of(const GError *error);
 /* Shows bytes from outside inside a message: in double quotes, with control characters, quotes, backslashes and
  * bytes that are not UTF-8 as \xNN, cut after 80 bytes. The caller owns the result. */
 char *fault_show(const char *data, gsize len);
-/* The same without the cut, for what a person asked to see whole. */
+/* Refuses a value of an attribute (UTF-8): sets FAULT_PARK with attribute, value (shown as above) and the rule it breaks, and
+ * what to do. Returns false. */
+bool fault_refuse_value(const char *attribute, const char *value, const char *rule, GError **error);
+
+/* fault_show without the cut, for what a person asked to see whole. */
 char *fault_show_all(const char *data, gsize len);

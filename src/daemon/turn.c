@@ -11,10 +11,10 @@
 
 #include <string.h>
 
-static void set_wait(Job *job)
+static void set_wait(Job *job, const char *mailbox)
 {
     g_free(job->change->waits_for);
-    job->change->waits_for = g_strdup(job->account->mailbox);
+    job->change->waits_for = g_strdup(mailbox);
 }
 
 /* No two entries share a mailbox, whatever their addresses say. */
@@ -22,7 +22,7 @@ static bool refuse_claim(Job *job, const Claim *claim, const char *why, GError *
 {
     g_autofree char *owner = claim->dn != NULL ? fault_show(claim->dn, strlen(claim->dn)) : g_strdup("an entry");
 
-    set_wait(job);
+    set_wait(job, job->account->mailbox);
     g_set_error(error, FAULT, FAULT_PARK,
                 "mailbox %s belongs to %s (unique id %s, domain %s), %s; give one of the two another %s", job->account->mailbox,
                 owner, claim->unique_id, claim->domain, why,
@@ -32,8 +32,7 @@ static bool refuse_claim(Job *job, const Claim *claim, const char *why, GError *
 
 static bool postpone(Job *job, const char *mailbox, const char *owner_domain, const char *owner_id, GError **error)
 {
-    g_free(job->change->waits_for);
-    job->change->waits_for = g_strdup(mailbox);
+    set_wait(job, mailbox);
     if (!queue_postpone(job->shared->state, job->change, owner_domain, owner_id, job->journal, error))
         return false;
     g_atomic_int_add(&job->shared->progress.done, -1); /* it comes again */

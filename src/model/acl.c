@@ -225,7 +225,6 @@ bool acl_parse(const char *attribute, const char *value, AclEntry **entry, GErro
     const char *comma = strrchr(value, ',');
     g_autofree char *subject = comma != NULL ? g_strstrip(g_strndup(value, (gsize)(comma - value))) : NULL;
     g_autofree char *rights = comma != NULL ? g_strstrip(g_strdup(comma + 1)) : NULL;
-    g_autofree char *shown = NULL;
     const char *problem = comma == NULL ? "it must be \"subject, rights\"" : read_identifier(subject, &read->identifier);
 
     if (problem == NULL)
@@ -234,7 +233,5 @@ bool acl_parse(const char *attribute, const char *value, AclEntry **entry, GErro
         *entry = g_steal_pointer(&read);
         return true;
     }
-    shown = fault_show(value, strlen(value));
-    g_set_error(error, FAULT, FAULT_PARK, "attribute \"%s\" has the value %s: %s; correct the entry", attribute, shown, problem);
-    return false;
+    return fault_refuse_value(attribute, value, problem, error);
 }

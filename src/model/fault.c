@@ -1,5 +1,7 @@
 #include "model/fault.h"
 
+#include <string.h>
+
 /* Enough to recognise a value; a message must stay readable. */
 enum { SHOWN_BYTES_MAX = 80 };
 
@@ -71,4 +73,12 @@ char *fault_show(const char *data, gsize len)
 char *fault_show_all(const char *data, gsize len)
 {
     return show(data, len, G_MAXSIZE);
+}
+
+bool fault_refuse_value(const char *attribute, const char *value, const char *rule, GError **error)
+{
+    g_autofree char *shown = fault_show(value, strlen(value));
+
+    g_set_error(error, FAULT, FAULT_PARK, "attribute \"%s\" has the value %s: %s; correct the entry", attribute, shown, rule);
+    return false;
 }

@@ -18,14 +18,6 @@ enum { FOLDER_NAME_MAX = 200 };
 
 #define SHARED_PREFIX "shared/"
 
-static bool refuse(const char *attribute, const char *value, const char *rule, GError **error)
-{
-    g_autofree char *shown = fault_show(value, strlen(value));
-
-    g_set_error(error, FAULT, FAULT_PARK, "attribute \"%s\" has the value %s: %s; correct the entry", attribute, shown, rule);
-    return false;
-}
-
 /* Why this is no local part; NULL: it is one. Octets beyond ASCII pass (RFC 6531). */
 static const char *local_part_problem(const char *local, gsize len)
 {
@@ -86,10 +78,10 @@ bool address_normalize(const char *attribute, const char *value, char **address,
     const char *problem;
 
     if (canonical == NULL)
-        return refuse(attribute, value, "it must be UTF-8", error);
+        return fault_refuse_value(attribute, value, "it must be UTF-8", error);
     problem = address_problem(canonical);
     if (problem != NULL)
-        return refuse(attribute, value, problem, error);
+        return fault_refuse_value(attribute, value, problem, error);
     *address = g_steal_pointer(&canonical);
     return true;
 }
@@ -108,10 +100,10 @@ bool mailbox_name_of_user(const char *attribute, const char *value, const char *
         return false;
     for (const char *at = address; *at != '@'; at++)
         if ((guchar)*at < 0x80 && !mailbox_name_takes(*at))
-            return refuse(attribute, value,
-                          "a mailbox's name has only letters, digits and ! # $ ' + - . = _ ~ before the \"@\"", error);
+            return fault_refuse_value(attribute, value,
+                                      "a mailbox's name has only letters, digits and ! # $ ' + - . = _ ~ before the \"@\"", error);
     if (g_str_has_prefix(address, ASIDE_PREFIX))
-        return refuse(attribute, value, "names that begin with \"" ASIDE_PREFIX "\" are kept for renaming", error);
+        return fault_refuse_value(attribute, value, "names that begin with \"" ASIDE_PREFIX "\" are kept for renaming", error);
     *mailbox = g_strconcat("user/", address, NULL);
     return true;
 }
@@ -195,7 +187,7 @@ bool mailbox_name_of_shared(const char *attribute, const char *value, const char
     char *folder, *at;
 
     if (composed == NULL)
-        return refuse(attribute, value, "it must be UTF-8", error);
+        return fault_refuse_value(attribute, value, "it must be UTF-8", error);
     folder = composed + (g_str_has_prefix(composed, SHARED_PREFIX) ? strlen(SHARED_PREFIX) : 0);
     at = strrchr(folder, '@');
     lower = g_ascii_strdown(at != NULL ? at + 1 : domain, -1);
@@ -209,7 +201,7 @@ bool mailbox_name_of_shared(const char *attribute, const char *value, const char
     if (problem == NULL && strlen(lower) > ADDRESS_MAX)
         problem = "a domain may have 254 octets at the most";
     if (problem != NULL)
-        return refuse(attribute, value, problem, error);
+        return fault_refuse_value(attribute, value, problem, error);
     *mailbox = g_strconcat(SHARED_PREFIX, folder, "@", lower, NULL);
     return true;
 }

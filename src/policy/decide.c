@@ -6,15 +6,6 @@
 
 #include <string.h>
 
-static bool refuse(const char *attribute, const char *value, const char *rule, GError **error)
-{
-    g_autofree char *shown = fault_show(value, strlen(value));
-
-    g_set_error(error, FAULT, FAULT_PARK, "attribute \"%s\" has the value %s: %s; correct the entry",
-                attribute, shown, rule);
-    return false;
-}
-
 static AttributeValues *add_attribute(Account *account, const char *name)
 {
     AttributeValues *attribute = attribute_values_new(name);
@@ -92,14 +83,14 @@ static bool read_quota(const DomainSettings *settings, const Entry *entry, gint6
     if (value == NULL)
         return true;
     if (!g_ascii_string_to_signed(value, 10, G_MININT64, G_MAXINT64, &kib, NULL))
-        return refuse(settings->quota_attribute, value, "a quota is a number of KiB, or -1 for no limit",
-                      error);
+        return fault_refuse_value(settings->quota_attribute, value, "a quota is a number of KiB, or -1 for no limit",
+                                  error);
     if (kib < QUOTA_UNLIMITED)
-        return refuse(settings->quota_attribute, value, "below 0 a quota can only be -1, for no limit",
-                      error);
+        return fault_refuse_value(settings->quota_attribute, value, "below 0 a quota can only be -1, for no limit",
+                                  error);
     if (kib > QUOTA_MAX_KIB)
-        return refuse(settings->quota_attribute, value,
-                      "Cyrus 3.6 dies of a quota above 2147483647 KiB; -1 is no limit", error);
+        return fault_refuse_value(settings->quota_attribute, value,
+                                  "Cyrus 3.6 dies of a quota above 2147483647 KiB; -1 is no limit", error);
     if (kib != 0)
         *quota_kib = kib;
     return true;
