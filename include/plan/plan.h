@@ -18,6 +18,9 @@ typedef struct {
 void plan_free(Plan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
 
+/* Adds a step at the end; owned by the plan. For the modules of this folder. */
+Step *plan_add_step(Plan *plan, StepKind kind, const char *mailbox);
+
 /* What the state recorded of an earlier run; all of it may be absent. */
 typedef struct {
     const char *mailbox;           /* NULL: never provisioned */

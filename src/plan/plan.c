@@ -27,7 +27,7 @@ static Plan *plan_new(const char *dn, const char *unique_id)
     return plan;
 }
 
-static Step *add_step(Plan *plan, StepKind kind, const char *mailbox)
+Step *plan_add_step(Plan *plan, StepKind kind, const char *mailbox)
 {
     Step *step = step_new(kind, mailbox);
 
@@ -37,7 +37,7 @@ static Step *add_step(Plan *plan, StepKind kind, const char *mailbox)
 
 static void add_rename(Plan *plan, const char *from, const char *to)
 {
-    Step *step = add_step(plan, STEP_RENAME_MAILBOX, to);
+    Step *step = plan_add_step(plan, STEP_RENAME_MAILBOX, to);
 
     step->before = g_strdup(from);
     step->after = g_strdup(to);
@@ -46,7 +46,7 @@ static void add_rename(Plan *plan, const char *from, const char *to)
 
 static void add_creation(Plan *plan, const char *mailbox)
 {
-    add_step(plan, STEP_CREATE_MAILBOX, mailbox)->after = g_strdup(mailbox);
+    plan_add_step(plan, STEP_CREATE_MAILBOX, mailbox)->after = g_strdup(mailbox);
     plan->takes_name = true;
 }
 
@@ -102,7 +102,7 @@ static void plan_quota(Plan *plan, const Account *desired, const Observed *obser
 
     if (wanted_kib == present_kib)
         return;
-    step = add_step(plan, STEP_SET_QUOTA, desired->mailbox);
+    step = plan_add_step(plan, STEP_SET_QUOTA, desired->mailbox);
     step->quota_kib = wanted_kib;
     step->before = quota_text(present_kib);
     step->after = quota_text(wanted_kib);
@@ -192,7 +192,7 @@ Plan *plan_make_deletion(const char *dn, const char *unique_id, const char *mail
 {
     Plan *plan = plan_new(dn, unique_id);
 
-    add_step(plan, STEP_DELETE_MAILBOX, mailbox)->before = g_strdup(mailbox);
+    plan_add_step(plan, STEP_DELETE_MAILBOX, mailbox)->before = g_strdup(mailbox);
     return plan;
 }
 

@@ -14,10 +14,9 @@ typedef struct {
 
 static Step *add_step(Plan *plan, StepKind kind, const Account *desired, const Folder *folder)
 {
-    Step *step = step_new(kind, desired->mailbox);
+    Step *step = plan_add_step(plan, kind, desired->mailbox);
 
     step->folder = g_strdup(folder->name);
-    g_ptr_array_add(plan->steps, step);
     return step;
 }
 

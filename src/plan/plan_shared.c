@@ -23,14 +23,6 @@ static void right_free(Right *right)
     g_free(right);
 }
 
-static Step *add_step(Plan *plan, StepKind kind, const char *mailbox)
-{
-    Step *step = step_new(kind, mailbox);
-
-    g_ptr_array_add(plan->steps, step);
-    return step;
-}
-
 bool plan_space(const Account *desired, const PlanHistory *history, GError **error)
 {
     gsize len = strcspn(desired->mailbox, "/") + 1;
@@ -48,7 +40,7 @@ void plan_parents(Plan *plan, const Observed *observed)
     for (guint i = 0; i < observed->missing_parents->len; i++) {
         const char *parent = g_ptr_array_index(observed->missing_parents, i);
 
-        add_step(plan, STEP_CREATE_PARENT, parent)->after = g_strdup(parent);
+        plan_add_step(plan, STEP_CREATE_PARENT, parent)->after = g_strdup(parent);
     }
 }
 
@@ -162,7 +154,7 @@ static void plan_right(Plan *plan, const Account *desired, const Observed *obser
 
     if (strcmp(present, rights) == 0)
         return;
-    step = add_step(plan, STEP_SET_ACL, desired->mailbox);
+    step = plan_add_step(plan, STEP_SET_ACL, desired->mailbox);
     step->name = g_strdup(spelling != NULL ? spelling : right->identifier);
     step->before = *present != '\0' ? g_strdup(present) : NULL;
     step->after = *rights != '\0' ? g_strdup(rights) : NULL;
@@ -179,7 +171,7 @@ static void plan_metadata(Plan *plan, const Account *desired, const Observed *ob
         if (g_strcmp0(g_hash_table_lookup(observed->metadata, metadata->name), metadata->value) == 0)
             continue;
         if (step == NULL)
-            step = add_step(plan, STEP_SET_SHARED_METADATA, desired->mailbox);
+            step = plan_add_step(plan, STEP_SET_SHARED_METADATA, desired->mailbox);
         g_ptr_array_add(step->metadata, metadata_new(metadata->name, metadata->value));
         g_string_append_printf(after, "%s%s=%s", after->len > 0 ? " " : "", metadata->name, metadata->value);
     }
