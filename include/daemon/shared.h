@@ -4,6 +4,7 @@
 #include "daemon/blocked.h"
 #include "daemon/config.h"
 #include "daemon/domains.h"
+#include "daemon/outages.h"
 #include "daemon/progress.h"
 #include "state/state.h"
 #include "wait/wait.h"
@@ -19,13 +20,6 @@ typedef struct {
     char *domain;  /* only this domain; NULL: all */
     char *entry;   /* only this entry, by DN or address; NULL: all */
 } RunOptions;
-
-/* What can be out, each with a beginning and an end of its own. */
-typedef enum {
-    OUTAGE_DIRECTORY, /* no connection to the directory */
-    OUTAGE_MAILSTORE, /* no connection to the IMAP server */
-    OUTAGE_SWEEP,     /* connected, but a complete read of the domains fails */
-} Outage;
 
 /* Stages at the end of a one-shot run: after each there may be changes again. */
 typedef enum {
@@ -43,6 +37,7 @@ typedef struct {
     GMainLoop *loop;
     Progress progress;
     Blocked *blocked;     /* what the IMAP server dies of */
+    Outages *outages;     /* owned */
     GRWLock shared_lock;  /* a shared mailbox is renamed only while no other one is looked at: it may take others along */
     GMutex decide_lock;   /* policy decisions that need new addresses are made one at a time */
     GMutex settle_lock;   /* for settled: a worker that finds nothing to do goes on to the next stage */
@@ -54,7 +49,6 @@ typedef struct {
     gint sweeping;        /* atomic: a sweep may still add changes */
     gint incomplete;      /* atomic: a domain of a one-shot run could not be read */
     gint connected;       /* atomic: both servers have accepted us since the start */
-    guint outages;        /* atomic: a bit (1 << Outage) for each that has been logged and not yet its end */
     GMutex fatal_lock;
     GError *fatal;        /* why the process must end with an error; the first reason counts */
 } Shared;
@@ -70,11 +64,9 @@ void shared_unclaim(Shared *shared, const char *mailbox);
 /* Notes why the process must end and asks it to. Takes `fatal`. */
 void shared_fail(Shared *shared, GError *fatal);
 
-/* A server cannot be reached, or refuses us. Logs it once for all threads, and pauses (idle) before attempt + 1.
+/* `server` (its URI) cannot be reached, or refuses us: an outage, and a pause (idle) before attempt + 1.
  * FAULT_STOP before the first success, and the last attempt of a one-shot run, end the process. Takes `fault`. */
-void shared_outage(Shared *shared, Outage outage, guint attempt, GError *fault);
-/* It is over, or was none: logs the end of an outage once. */
-void shared_recovered(Shared *shared, Outage outage);
+void shared_outage(Shared *shared, const char *server, guint attempt, GError *fault);
 
 /* Nothing waits, nobody works, and no sweep can add anything: for the end of a one-shot run. */
 bool shared_is_drained(Shared *shared);

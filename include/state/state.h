@@ -114,6 +114,9 @@ bool state_note_block(State *state, const char *uri, const char *version, const 
 /* Forgets it, and queues the entries whose record has a blocked step. */
 bool state_lift_block(State *state, const char *uri, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Notes that a server is out, and why (`message` NULL: it is not). Without `server`, that none is. */
+bool state_note_outage(State *state, const char *server, const char *message, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Notes the outcome of a domain's sweep: `problem` NULL when it was complete. */
 bool state_note_sweep(State *state, const char *domain, const char *base_dn, guint entries, const char *problem,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,6 +1,5 @@
 #include "daemon/shared.h"
 
-#include "daemon/log.h"
 #include "model/fault.h"
 #include "state/queue.h"
 
@@ -15,6 +14,7 @@ void shared_init(Shared *shared, const Config *config, const RunOptions *options
     shared->domains = domains_new(config);
     shared->loop = g_main_loop_new(NULL, FALSE);
     progress_init(&shared->progress, options->sync && !options->dry_run);
+    shared->outages = outages_new(state);
     shared->blocked = blocked_new(state, config->imap->uri);
     g_rw_lock_init(&shared->shared_lock);
     g_mutex_init(&shared->decide_lock);
@@ -31,6 +31,7 @@ void shared_clear(Shared *shared)
     g_main_loop_unref(shared->loop);
     g_clear_pointer(&shared->domains, domains_free);
     blocked_free(shared->blocked);
+    outages_free(shared->outages);
     g_rw_lock_clear(&shared->shared_lock);
     g_mutex_clear(&shared->decide_lock);
     g_mutex_clear(&shared->settle_lock);
@@ -71,9 +72,8 @@ void shared_fail(Shared *shared, GError *fatal)
     g_main_loop_quit(shared->loop);
 }
 
-void shared_outage(Shared *shared, Outage outage, guint attempt, GError *fault)
+void shared_outage(Shared *shared, const char *server, guint attempt, GError *fault)
 {
-    guint bit = 1U << outage;
     bool hopeless = fault_of(fault) == FAULT_STOP && !g_atomic_int_get(&shared->connected);
     gint64 pause_us = MIN(wait_backoff_us(attempt), OUTAGE_PAUSE_LONGEST_US);
 
@@ -85,23 +85,9 @@ void shared_outage(Shared *shared, Outage outage, guint attempt, GError *fault)
         shared_fail(shared, fault);
         return;
     }
-    if ((g_atomic_int_or(&shared->outages, bit) & bit) == 0)
-        log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "%s; changes wait, trying again", fault->message);
+    outages_begin(shared->outages, server, fault->message);
     g_error_free(fault);
     wait_for(shared->stop, -1, 0, g_get_monotonic_time() + pause_us, true);
-}
-
-void shared_recovered(Shared *shared, Outage outage)
-{
-    static const char *const ends[] = {
-        [OUTAGE_DIRECTORY] = "the directory can be reached again",
-        [OUTAGE_MAILSTORE] = "the IMAP server can be reached again",
-        [OUTAGE_SWEEP] = "the directory can be read completely again",
-    };
-    guint bit = 1U << outage;
-
-    if ((g_atomic_int_and(&shared->outages, ~bit) & bit) != 0)
-        log_entry(G_LOG_LEVEL_INFO, NULL, NULL, "%s", ends[outage]);
 }
 
 bool shared_is_drained(Shared *shared)

@@ -231,10 +231,10 @@ static void sweep_once(Sweeper *sweeper, const DomainSettings *domain)
 
     if (!connected) {
         sweeper_request(sweeper, domain->name);
-        shared_outage(shared, OUTAGE_DIRECTORY, ++sweeper->attempts, g_steal_pointer(&fault));
+        shared_outage(shared, shared->config->directory->uri, ++sweeper->attempts, g_steal_pointer(&fault));
         return;
     }
-    shared_recovered(shared, OUTAGE_DIRECTORY);
+    outages_end(shared->outages, shared->config->directory->uri);
     sweeper->attempts = 0;
     if (!sweep_domain(sweeper, domain, &fault) && stop_asked(shared->stop))
         return;
@@ -361,7 +361,7 @@ static bool read_domains(Sweeper *sweeper)
 
         if (domain_reader_refresh(shared, sweeper->directory, &fault))
             return true;
-        shared_outage(shared, OUTAGE_SWEEP, ++attempts, g_steal_pointer(&fault));
+        shared_outage(shared, shared->config->directory->uri, ++attempts, g_steal_pointer(&fault));
     }
     return false;
 }

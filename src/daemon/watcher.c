@@ -360,7 +360,7 @@ gpointer watcher_run(gpointer data)
         if (!watched && fault_of(fault) == FAULT_STOP && !stop_asked(shared->stop))
             shared_fail(shared, g_steal_pointer(&fault));
         else
-            shared_outage(shared, OUTAGE_DIRECTORY, ++attempts, g_steal_pointer(&fault));
+            shared_outage(shared, shared->config->directory->uri, ++attempts, g_steal_pointer(&fault));
     }
     return NULL;
 }

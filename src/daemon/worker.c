@@ -24,22 +24,22 @@ typedef struct {
 /* Both connections stand, or a pause was made. */
 static bool connect_servers(Worker *worker)
 {
+    const Config *config = worker->shared->config;
     g_autoptr(GError) fault = NULL;
-
-    Outage outage = OUTAGE_DIRECTORY;
+    const char *server = config->directory->uri;
 
     if (directory_connect(worker->directory, &fault)) {
-        shared_recovered(worker->shared, OUTAGE_DIRECTORY);
-        outage = OUTAGE_MAILSTORE;
+        outages_end(worker->shared->outages, server);
+        server = config->imap->uri;
         if (mailstore_connect(worker->mailstore, &fault)
             && blocked_notice_server(worker->shared->blocked, mailstore_server(worker->mailstore), &fault)) {
-            shared_recovered(worker->shared, OUTAGE_MAILSTORE);
+            outages_end(worker->shared->outages, server);
             g_atomic_int_set(&worker->shared->connected, 1);
             worker->outage_attempts = 0;
             return true;
         }
     }
-    shared_outage(worker->shared, outage, ++worker->outage_attempts, g_steal_pointer(&fault));
+    shared_outage(worker->shared, server, ++worker->outage_attempts, g_steal_pointer(&fault));
     return false;
 }
 
@@ -63,7 +63,7 @@ static void set_aside(Worker *worker, const Change *change, GPtrArray *journal, 
     /* Not the entry's fault: a server refuses us, or the state file is gone, which the next turn will show. */
     if (fault_of(fault) == FAULT_STOP) {
         queue_return(shared->state, change);
-        shared_outage(shared, OUTAGE_MAILSTORE, ++worker->outage_attempts, fault);
+        shared_outage(shared, shared->config->imap->uri, ++worker->outage_attempts, fault);
         return;
     }
     /* Who waits for another entry may be served before the run ends. */

@@ -47,6 +47,25 @@ bool state_note_watch(State *state, const char *domain, const char *problem, GEr
     return query_run(state, query, "note a watch", error);
 }
 
+bool state_note_outage(State *state, const char *server, const char *message, GError **error)
+{
+    static const char BEGIN[] = "INSERT INTO outage (server, since, message) VALUES (?1, ?3, ?2)"
+                                " ON CONFLICT DO UPDATE SET message = excluded.message";
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autofree char *now = wait_timestamp(0);
+    g_autoptr(Query) query =
+        query_begin(state, message != NULL ? BEGIN : "DELETE FROM outage WHERE server = ?1 OR ?1 IS NULL", error);
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, server);
+    if (message != NULL) {
+        query_bind_text(query, 2, message);
+        query_bind_text(query, 3, now);
+    }
+    return query_run(state, query, "note an outage", error);
+}
+
 bool state_note(State *state, const char *name, const char *value, GError **error)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);

@@ -47,6 +47,8 @@ static bool append_status_json(State *state, GString *out, GError **error)
         "    'parked', count(*) FILTER (WHERE state = 'parked'),"
         "    'oldest_due', min(due) FILTER (WHERE state = 'queued' AND due <= now.time)) FROM change),"
         "  'problems', (SELECT count(*) FROM problems),"
+        "  'outages', (SELECT json_group_array(json_object('server', server, 'since', since, 'message', message))"
+        "    FROM outage),"
         "  'last_journal_row', (SELECT max(time) FROM journal),"
         "  'domains', (SELECT json_group_array(json_object('name', name, 'base_dn', base_dn, 'status', status,"
         "    'status_since', status_since, 'reason', reason, 'entries', entries, 'last_sweep', last_sweep,"
@@ -80,7 +82,8 @@ static bool append_problems_text(State *state, GString *out, GError **error)
 {
     static const char PROBLEMS[] =
         "SELECT iif(what IN ('domain', 'held'), domain, NULL) AS domain, dn AS entry, unique_id AS \"unique id\", address, mailbox,"
-        " since, CASE WHEN what = 'domain' THEN 'not in order' WHEN what = 'held' THEN 'held for approval'"
+        " since, CASE WHEN what = 'domain' THEN 'not in order' WHEN what = 'outage' THEN 'out of reach'"
+        "  WHEN what = 'held' THEN 'held for approval'"
         "  WHEN what = 'departure' THEN 'not deleted' WHEN what = 'server' THEN"
         "  'tried again when the server is another version' WHEN next_try IS NULL THEN"
         "  'parked: waits until the entry changes, or kolabctl retry' ELSE 'next try ' || next_try END AS state,"

@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import json
+import re
 import shutil
 import socket
 import sqlite3
@@ -191,13 +192,18 @@ def test_a_daemon_waits_for_servers_that_are_not_up_yet_and_says_once_which_are_
     lab.cyrus.stop()
     daemon = kolabd.start()
     daemon.wait_for_log("Can't contact LDAP server.*changes wait, trying again")
+    status = kolabd.ctl("status").stdout
+    assert re.search(f"out of reach since .*{re.escape(kolabd.settings['ldap']['uri'])}", status), status
     lab.ds.start()
     daemon.wait_for_log("cannot connect.*changes wait, trying again")
+    [problem] = json.loads(kolabd.ctl("--json", "problems", check=3).stdout)
+    assert problem["what"] == "outage" and kolabd.settings["imap"]["uri"] in problem["message"]
     lab.cyrus.start()
     daemon.wait_for_log(f"in order after.*user/jane.example@{lab.domain}")
     assert daemon.log_text.count("changes wait, trying again") == 2
-    assert daemon.log_text.count("the directory can be reached again") == 1
-    assert daemon.log_text.count("the IMAP server can be reached again") == 1
+    assert json.loads(kolabd.ctl("--json", "status").stdout)["outages"] == []
+    assert daemon.log_text.count(f"{kolabd.settings['ldap']['uri']} can be reached again") == 1
+    assert daemon.log_text.count(f"{kolabd.settings['imap']['uri']} can be reached again") == 1
 
 
 def test_a_daemon_goes_on_once_the_authority_and_the_access_control_are_mended(lab, kolabd, other_ca, tmp_path, wait_until):
