@@ -20,9 +20,6 @@ enum { BUSY_TIMEOUT_MS = 10000 };
  * a write-ahead log that a long reader let grow. */
 static const char OWNER_SETTINGS[] = "PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864";
 
-static const char ABSENT[] = "does not exist: kolabd has not run yet, or keeps it elsewhere (--state FILE)";
-static const char OLDER[] = "has the tables of an older kolabd; start kolabd once, which migrates it";
-
 static void free_statement(gpointer statement)
 {
     sqlite3_finalize(statement);
@@ -213,35 +210,36 @@ static bool open_reading(State *state, int *version, GError **error)
     return false;
 }
 
-static bool open_read(State *state, GError **error)
+/* kolabctl makes no state file. */
+static bool check_file_exists(const State *state, GError **error)
 {
     bool absent;
+
+    return check_file(state, &absent, error)
+        && (!absent || fail_file(state, "does not exist: kolabd has not run yet, or keeps it elsewhere (--state FILE)", error));
+}
+
+static bool check_current(const State *state, int version, GError **error)
+{
+    return version == SCHEMA_VERSION
+        || fail_file(state, "has the tables of an older kolabd; start kolabd once, which migrates it", error);
+}
+
+static bool open_read(State *state, GError **error)
+{
     int version;
 
-    if (!check_file(state, &absent, error))
-        return false;
-    if (absent)
-        return fail_file(state, ABSENT, error);
-    if (!open_reading(state, &version, error))
-        return false;
-    return version == SCHEMA_VERSION
-        || fail_file(state, OLDER, error);
+    return check_file_exists(state, error) && open_reading(state, &version, error) && check_current(state, version, error);
 }
 
 /* SQLite lets several processes write; a daemon's transactions are short. */
 static bool open_operator(State *state, GError **error)
 {
-    bool absent;
     int version;
 
-    if (!check_file(state, &absent, error))
+    if (!check_file_exists(state, error) || !open_database(state, state->path, SQLITE_OPEN_READWRITE, error)
+        || !schema_check(state, &version, error) || !check_current(state, version, error))
         return false;
-    if (absent)
-        return fail_file(state, ABSENT, error);
-    if (!open_database(state, state->path, SQLITE_OPEN_READWRITE, error) || !schema_check(state, &version, error))
-        return false;
-    if (version != SCHEMA_VERSION)
-        return fail_file(state, OLDER, error);
     return sqlite3_db_readonly(state->db, "main") != 1
         || fail_file(state, "cannot be written by this user; run kolabctl as the user of kolabd, or as root", error);
 }
