@@ -1,3 +1,4 @@
+#include "entries.h"
 #include "model/fault.h"
 #include "policy/decide.h"
 #include "policy/template.h"
@@ -10,23 +11,6 @@
 #define ALL_SET JANE "mail: jane.doe@example.org\nalias: j.doe@example.org\n"
 /* What ALL_SET has already, and so is asked for again. */
 #define ADDRESSES "mail=jane.doe@example.org alias=j.doe@example.org"
-
-/* "attribute: value" lines; several lines of an attribute are several values. */
-static Entry *make_entry(const char *lines)
-{
-    Entry *entry = entry_new("1-2-3-4", "uid=x,dc=example,dc=org", KIND_USER);
-    g_auto(GStrv) split = g_strsplit(lines, "\n", -1);
-
-    for (char **line = split; *line != NULL && **line != '\0'; line++) {
-        char *value = strstr(*line, ": ");
-
-        g_assert_nonnull(value);
-        *value = '\0';
-        value += strlen(": ");
-        entry_add_value(entry, *line, value, strlen(value));
-    }
-    return entry;
-}
 
 /* Nothing is taken; counts the questions. */
 static bool answer(GPtrArray *addresses, GHashTable *taken, gpointer user_data, GError **error)
@@ -171,7 +155,7 @@ START_TEST(the_account_is_as_the_table_says)
 {
     const Row *row = &rows[_i];
     g_autoptr(DomainSettings) settings = make_settings(row);
-    g_autoptr(Entry) entry = make_entry(row->entry);
+    g_autoptr(Entry) entry = make_entry(row->entry, KIND_USER);
     g_autoptr(Account) account = NULL;
     g_autoptr(GError) error = NULL;
     guint calls = 0;
@@ -186,7 +170,7 @@ START_TEST(once_written_back_the_same_account_is_decided_and_nothing_asked)
 {
     const Row *row = &rows[_i];
     g_autoptr(DomainSettings) settings = make_settings(row);
-    g_autoptr(Entry) entry = make_entry(row->entry);
+    g_autoptr(Entry) entry = make_entry(row->entry, KIND_USER);
     g_autoptr(Account) first = NULL;
     g_autoptr(Account) second = NULL;
     guint calls = 0;
@@ -250,7 +234,7 @@ START_TEST(bad_input_parks_the_entry_with_attribute_value_and_rule)
 {
     Row row = {.result_attribute = faults[_i].result_attribute};
     g_autoptr(DomainSettings) settings = make_settings(&row);
-    g_autoptr(Entry) entry = make_entry(faults[_i].entry);
+    g_autoptr(Entry) entry = make_entry(faults[_i].entry, KIND_USER);
     g_autoptr(Account) account = NULL;
     g_autoptr(GError) error = NULL;
     guint calls = 0;

@@ -1,3 +1,4 @@
+#include "entries.h"
 #include "model/fault.h"
 #include "model/mailbox_name.h"
 #include "policy/recipient.h"
@@ -21,23 +22,6 @@ typedef struct {
     GPtrArray *asked;
     bool fails;
 } Others;
-
-/* "attribute: value" lines; several lines of an attribute are several values. */
-static Entry *make_entry(const char *lines)
-{
-    Entry *entry = entry_new("1-2-3-4", "uid=x,dc=example,dc=org", KIND_USER);
-    g_auto(GStrv) split = g_strsplit(lines, "\n", -1);
-
-    for (char **line = split; *line != NULL && **line != '\0'; line++) {
-        char *value = strstr(*line, ": ");
-
-        g_assert_nonnull(value);
-        *value = '\0';
-        value += strlen(": ");
-        entry_add_value(entry, *line, value, strlen(value));
-    }
-    return entry;
-}
 
 static bool answer(GPtrArray *addresses, GHashTable *taken, gpointer user_data, GError **error)
 {
@@ -278,7 +262,7 @@ START_TEST(the_policy_makes_the_addresses_of_the_table)
 {
     const Row *row = &rows[_i];
     g_autoptr(DomainSettings) settings = make_settings(row);
-    g_autoptr(Entry) entry = make_entry(row->entry);
+    g_autoptr(Entry) entry = make_entry(row->entry, KIND_USER);
     g_autoptr(Recipient) recipient = NULL;
     g_autoptr(GError) error = NULL;
     g_auto(Others) others = OTHERS(row->taken);
@@ -305,7 +289,7 @@ START_TEST(deciding_again_changes_nothing_and_asks_only_for_what_others_have)
 {
     const Row *row = &rows[_i];
     g_autoptr(DomainSettings) settings = make_settings(row);
-    g_autoptr(Entry) entry = make_entry(row->entry);
+    g_autoptr(Entry) entry = make_entry(row->entry, KIND_USER);
     g_autoptr(Recipient) first = NULL;
     g_autoptr(Recipient) second = NULL;
     g_auto(Others) others = OTHERS(row->taken);
@@ -328,7 +312,7 @@ START_TEST(every_address_made_is_canonical_and_names_a_mailbox)
 {
     const Row *row = &rows[_i];
     g_autoptr(DomainSettings) settings = make_settings(row);
-    g_autoptr(Entry) entry = make_entry(row->entry);
+    g_autoptr(Entry) entry = make_entry(row->entry, KIND_USER);
     g_autoptr(Recipient) recipient = NULL;
     g_auto(Others) others = OTHERS(row->taken);
 
@@ -396,7 +380,7 @@ START_TEST(bad_input_parks_the_entry_with_attribute_value_and_rule)
 {
     Row row = {.mode = faults[_i].mode, .domains = "", .primary_template = faults[_i].primary_template};
     g_autoptr(DomainSettings) settings = make_settings(&row);
-    g_autoptr(Entry) entry = make_entry(faults[_i].entry);
+    g_autoptr(Entry) entry = make_entry(faults[_i].entry, KIND_USER);
     g_autoptr(Recipient) recipient = NULL;
     g_autoptr(GError) error = NULL;
     guint calls = 0;
@@ -421,7 +405,7 @@ START_TEST(a_nul_or_a_line_end_in_a_value_parks_the_entry)
         for (gsize len = strlen(octets) + 1; len < sizeof octets; len++) {
             Row row = {.mode = POLICY_WHEN_EMPTY, .domains = ""};
             g_autoptr(DomainSettings) settings = make_settings(&row);
-            g_autoptr(Entry) entry = make_entry("givenName: Jane");
+            g_autoptr(Entry) entry = make_entry("givenName: Jane", KIND_USER);
             g_autoptr(Recipient) recipient = NULL;
             g_autoptr(GError) error = NULL;
             g_auto(Others) others = OTHERS("");
@@ -439,7 +423,7 @@ START_TEST(the_value_in_the_rdn_is_chosen)
 {
     Row row = {.mode = POLICY_WHEN_EMPTY, .domains = "", .primary_template = "%(uid)s@%(domain)s", .secondary_template = ""};
     g_autoptr(DomainSettings) settings = make_settings(&row);
-    g_autoptr(Entry) entry = make_entry("uid: anna\nuid: zoe");
+    g_autoptr(Entry) entry = make_entry("uid: anna\nuid: zoe", KIND_USER);
     g_autoptr(Recipient) recipient = NULL;
     g_auto(Others) others = OTHERS("");
 
@@ -453,7 +437,7 @@ START_TEST(no_answer_is_not_a_free_address)
 {
     Row row = {.mode = POLICY_WHEN_EMPTY, .domains = ""};
     g_autoptr(DomainSettings) settings = make_settings(&row);
-    g_autoptr(Entry) entry = make_entry("givenName: Jane\nsn: Doe");
+    g_autoptr(Entry) entry = make_entry("givenName: Jane\nsn: Doe", KIND_USER);
     g_autoptr(Recipient) recipient = NULL;
     g_autoptr(GError) error = NULL;
     g_auto(Others) others = OTHERS("");
@@ -472,7 +456,7 @@ START_TEST(a_hundred_namesakes_all_get_addresses_of_their_own)
     g_autoptr(GHashTable) given = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
     for (int person = 1; person <= 120; person++) {
-        g_autoptr(Entry) entry = make_entry("givenName: Jane\nsn: Doe");
+        g_autoptr(Entry) entry = make_entry("givenName: Jane\nsn: Doe", KIND_USER);
         g_autoptr(Recipient) recipient = NULL;
         g_auto(Others) others = {.taken = (char **)g_hash_table_get_keys_as_array(given, NULL),
                                  .asked = g_ptr_array_new_with_free_func(g_free)};

@@ -1,3 +1,4 @@
+#include "entries.h"
 #include "model/acl.h"
 #include "model/fault.h"
 #include "model/mailbox_name.h"
@@ -6,23 +7,6 @@
 
 #include <check.h>
 #include <string.h>
-
-/* "attribute: value" lines; several lines of an attribute are several values. */
-static Entry *make_entry(const char *lines, EntryKind kind)
-{
-    Entry *entry = entry_new("1-2-3-4", "cn=x,dc=example,dc=org", kind);
-    g_auto(GStrv) split = g_strsplit(lines, "\n", -1);
-
-    for (char **line = split; *line != NULL && **line != '\0'; line++) {
-        char *value = strstr(*line, ": ");
-
-        g_assert_nonnull(value);
-        *value = '\0';
-        value += strlen(": ");
-        entry_add_value(entry, *line, value, strlen(value));
-    }
-    return entry;
-}
 
 static bool decide(const char *lines, EntryKind kind, Account **account, GError **error)
 {
