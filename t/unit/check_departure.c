@@ -5,10 +5,10 @@
 #include "state/cleanup.h"
 #include "state/queue.h"
 #include "state/report.h"
+#include "state_file.h"
 #include "suite.h"
 
 #include <check.h>
-#include <glib/gstdio.h>
 #include <string.h>
 
 /* --- the limit */
@@ -89,38 +89,6 @@ START_TEST(a_deletion_is_a_plan_of_one_step)
 END_TEST
 
 /* --- the state */
-
-static char *directory;
-static char *path;
-
-static void setup(void)
-{
-    directory = g_dir_make_tmp("check_departure.XXXXXX", NULL);
-    path = g_build_filename(directory, "state.db", NULL);
-}
-
-static void teardown(void)
-{
-    g_autoptr(GDir) files = g_dir_open(directory, 0, NULL);
-
-    for (const char *name; (name = g_dir_read_name(files)) != NULL;) {
-        g_autofree char *file = g_build_filename(directory, name, NULL);
-
-        g_unlink(file);
-    }
-    g_rmdir(directory);
-    g_clear_pointer(&directory, g_free);
-    g_clear_pointer(&path, g_free);
-}
-
-static State *open_state(StateMode mode)
-{
-    g_autoptr(GError) error = NULL;
-    State *state = state_open(path, mode, &error);
-
-    ck_assert_msg(state != NULL, "%s", error != NULL ? error->message : "?");
-    return state;
-}
 
 static Record *person(const char *name)
 {
@@ -513,7 +481,7 @@ static TCase *state_tests(void)
 {
     TCase *tests = tcase_create("state");
 
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, make_directory, remove_directory);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, a_departure_comes_back_with_its_record);
     tcase_add_test(tests, an_entry_that_is_back_withdraws_its_departure);

@@ -1,64 +1,30 @@
 #include "model/fault.h"
 #include "state/queue.h"
 #include "state/report.h"
+#include "state_file.h"
 #include "suite.h"
 
 #include <check.h>
-#include <glib/gstdio.h>
-#include <sqlite3.h>
 #include <string.h>
 
-static char *directory;
-static char *path;
 static State *state;
 
 static void setup(void)
 {
-    directory = g_dir_make_tmp("check_queue.XXXXXX", NULL);
-    path = g_build_filename(directory, "state.db", NULL);
-    state = state_open(path, STATE_OWN, NULL);
-    ck_assert_ptr_nonnull(state);
+    make_directory();
+    state = open_state(STATE_OWN);
 }
 
 static void teardown(void)
 {
-    g_autofree char *lock = g_strconcat(path, ".lock", NULL);
-
     g_clear_pointer(&state, state_close);
-    g_unlink(path);
-    g_unlink(lock);
-    g_rmdir(directory);
-    g_clear_pointer(&directory, g_free);
-    g_clear_pointer(&path, g_free);
+    remove_directory();
 }
 
 static void reopen(void)
 {
     g_clear_pointer(&state, state_close);
-    state = state_open(path, STATE_OWN, NULL);
-    ck_assert_ptr_nonnull(state);
-}
-
-/* One value from the file, by another connection; owned by the caller. */
-static char *look(const char *sql)
-{
-    sqlite3 *db;
-    sqlite3_stmt *query;
-    char *value;
-
-    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-    ck_assert_int_eq(sqlite3_prepare_v2(db, sql, -1, &query, NULL), SQLITE_OK);
-    value = sqlite3_step(query) == SQLITE_ROW ? g_strdup((const char *)sqlite3_column_text(query, 0)) : NULL;
-    sqlite3_finalize(query);
-    sqlite3_close(db);
-    return value;
-}
-
-static void assert_value(const char *sql, const char *expected)
-{
-    g_autofree char *value = look(sql);
-
-    ck_assert_msg(g_strcmp0(value, expected) == 0, "%s: %s", sql, value);
+    state = open_state(STATE_OWN);
 }
 
 static void add(const char *unique_id)

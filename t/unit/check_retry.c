@@ -1,40 +1,23 @@
 #include "model/fault.h"
 #include "state/queue.h"
+#include "state_file.h"
 #include "suite.h"
 
 #include <check.h>
-#include <glib/gstdio.h>
 #include <string.h>
 
-static char *directory;
-static char *path;
 static State *owner;
-
-static State *open_state(StateMode mode)
-{
-    State *state = state_open(path, mode, NULL);
-
-    ck_assert_ptr_nonnull(state);
-    return state;
-}
 
 static void setup(void)
 {
-    directory = g_dir_make_tmp("check_retry.XXXXXX", NULL);
-    path = g_build_filename(directory, "state.db", NULL);
+    make_directory();
     owner = open_state(STATE_OWN);
 }
 
 static void teardown(void)
 {
-    g_autofree char *lock = g_strconcat(path, ".lock", NULL);
-
     g_clear_pointer(&owner, state_close);
-    g_unlink(path);
-    g_unlink(lock);
-    g_rmdir(directory);
-    g_clear_pointer(&directory, g_free);
-    g_clear_pointer(&path, g_free);
+    remove_directory();
 }
 
 static Change *lease(const char *unique_id)

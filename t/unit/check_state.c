@@ -4,6 +4,7 @@
 #include "state/queue.h"
 #include "state/report.h"
 #include "state/state.h"
+#include "state_file.h"
 #include "suite.h"
 
 #include <check.h>
@@ -15,38 +16,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static char *directory;
-static char *path;
-
-static void setup(void)
-{
-    directory = g_dir_make_tmp("check_state.XXXXXX", NULL);
-    path = g_build_filename(directory, "state.db", NULL);
-}
-
-static void teardown(void)
-{
-    g_autoptr(GDir) files = g_dir_open(directory, 0, NULL);
-
-    for (const char *name; (name = g_dir_read_name(files)) != NULL;) {
-        g_autofree char *file = g_build_filename(directory, name, NULL);
-
-        g_unlink(file);
-    }
-    g_rmdir(directory);
-    g_clear_pointer(&directory, g_free);
-    g_clear_pointer(&path, g_free);
-}
-
-static State *open_state(StateMode mode)
-{
-    g_autoptr(GError) error = NULL;
-    State *state = state_open(path, mode, &error);
-
-    ck_assert_msg(state != NULL, "%s", error != NULL ? error->message : "?");
-    return state;
-}
 
 static char *refusal(const char *file, StateMode mode)
 {
@@ -64,16 +33,6 @@ static void assert_refused(StateMode mode, const char *part)
 
     ck_assert_msg(strstr(message, part) != NULL, "%s", message);
     ck_assert_msg(strstr(message, path) != NULL, "%s", message);
-}
-
-/* Runs SQL on the file as the sqlite3 shell would. */
-static void run_sql(const char *sql)
-{
-    sqlite3 *db;
-
-    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-    ck_assert_int_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
 }
 
 static GPtrArray *strings(const char *first, const char *second)
@@ -935,8 +894,8 @@ int main(void)
     TCase *files = tcase_create("files");
     TCase *records = tcase_create("records");
 
-    tcase_add_checked_fixture(files, setup, teardown);
-    tcase_add_checked_fixture(records, setup, teardown);
+    tcase_add_checked_fixture(files, make_directory, remove_directory);
+    tcase_add_checked_fixture(records, make_directory, remove_directory);
     tcase_set_timeout(files, 60);
     tcase_set_timeout(records, 60);
     add_files(files);
