@@ -10,6 +10,9 @@ typedef struct {
 
 void match_free(Match *match);
 
+/* What is typed, in any encoding, as names, addresses and mailboxes are stored: NFC, lower case. Owned by the caller. */
+char *match_fold(const char *what);
+
 /* Finds what has the unique id, DN, address or mailbox `what`, or is the user of that login, in whatever domain, served, queued or
  * departed; upper and lower case do not matter. `what` is as typed, in any encoding. *matches is an array of Match*, owned by
  * the caller. */

@@ -1,8 +1,7 @@
 #include "state/departure.h"
 
+#include "state/match.h"
 #include "state/outcome.h"
-
-#include <string.h>
 
 typedef struct {
     char *domain;
@@ -21,23 +20,12 @@ static void candidate_free(Candidate *candidate)
 }
 
 /* What is kept for another reason than being gone is no candidate: its entry is somewhere. */
-static bool find_candidates(State *state, const char *what, GPtrArray *candidates, GError **error)
+#define CANDIDATES "SELECT domain, unique_id, mailbox, status FROM departure WHERE reason = 'gone'"
+
+static bool read_candidates(State *state, Query *query, GPtrArray *candidates, GError **error)
 {
-    static const char FIND[] =
-        "SELECT domain, unique_id, mailbox, status FROM departure d WHERE reason = 'gone'"
-        " AND ((status = 'held' AND (?1 IS NULL OR domain = ?2))"
-        "  OR (status IN ('waiting', 'held', 'kept', 'failed') AND (unique_id = ?2 OR dn = ?1 COLLATE NOCASE"
-        "   OR mailbox IN (?1, ?2, 'user/' || ?2) OR EXISTS (SELECT 1 FROM address a"
-        "    WHERE a.domain = d.domain AND a.unique_id = d.unique_id AND a.address = ?2))))";
-    g_autofree char *valid = what == NULL ? NULL : g_utf8_make_valid(what, -1);
-    g_autofree char *folded = what == NULL ? NULL : g_utf8_strdown(valid, -1);
-    g_autoptr(Query) query = query_begin(state, FIND, error);
     bool row;
 
-    if (query == NULL)
-        return false;
-    query_bind_text(query, 1, valid);
-    query_bind_text(query, 2, folded);
     for (;;) {
         Candidate *candidate;
 
@@ -52,6 +40,44 @@ static bool find_candidates(State *state, const char *what, GPtrArray *candidate
         candidate->status = query_text(query, 3);
         g_ptr_array_add(candidates, candidate);
     }
+}
+
+/* `domain` NULL: all of them. */
+static bool find_held(State *state, const char *domain, GPtrArray *candidates, GError **error)
+{
+    g_autofree char *folded = domain == NULL ? NULL : match_fold(domain);
+    g_autoptr(Query) query = query_begin(state, CANDIDATES " AND status = 'held' AND (?1 IS NULL OR domain = ?1)", error);
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, folded);
+    return read_candidates(state, query, candidates, error);
+}
+
+static bool find_departed(State *state, const Match *match, GPtrArray *candidates, GError **error)
+{
+    static const char FIND[] =
+        CANDIDATES " AND status IN ('waiting', 'held', 'kept', 'failed') AND domain = ?1 AND unique_id = ?2";
+    g_autoptr(Query) query = query_begin_for(state, FIND, match->domain, match->unique_id, error);
+
+    return query != NULL && read_candidates(state, query, candidates, error);
+}
+
+/* A domain, or else an entry. */
+static bool find_candidates(State *state, const char *what, GPtrArray *candidates, GError **error)
+{
+    g_autoptr(GPtrArray) matches = NULL;
+
+    if (!find_held(state, what, candidates, error))
+        return false;
+    if (what == NULL || candidates->len > 0)
+        return true;
+    if (!match_entries(state, what, &matches, error))
+        return false;
+    for (guint i = 0; i < matches->len; i++)
+        if (!find_departed(state, g_ptr_array_index(matches, i), candidates, error))
+            return false;
+    return true;
 }
 
 static bool mark(State *state, const Candidate *candidate, const char *now, GError **error)

@@ -7,8 +7,7 @@ void match_free(Match *match)
     g_free(match);
 }
 
-/* As addresses and mailboxes are stored: NFC, lower case. */
-static char *fold(const char *what)
+char *match_fold(const char *what)
 {
     g_autofree char *valid = g_utf8_make_valid(what, -1);
     g_autofree char *composed = g_utf8_normalize(valid, -1, G_NORMALIZE_NFC);
@@ -43,7 +42,7 @@ bool match_entries(State *state, const char *what, GPtrArray **matches, GError *
         "  OR mailbox IN (?1, ?2, 'user/' || ?2)"
         " UNION SELECT domain, unique_id FROM address WHERE address = ?2"
         " UNION SELECT domain, unique_id FROM change WHERE unique_id = ?2 OR dn = ?1 COLLATE NOCASE";
-    g_autofree char *folded = fold(what);
+    g_autofree char *folded = match_fold(what);
     g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)match_free);
     g_autoptr(Query) query = query_begin(state, FIND, error);
 
