@@ -39,12 +39,10 @@ static bool write_addresses(State *state, const char *sql, const char *domain, c
 static bool warn_holders(State *state, const Record *record, const char *now, GError **error)
 {
     static const char WARN[] =
-        "INSERT INTO change (domain, unique_id, reason, state, due, queued_at, verify)"
-        " SELECT domain, unique_id, 'exchange', 'queued', ?4, ?4, 1 FROM address"
+        "SELECT domain, unique_id FROM address"
         " WHERE domain = ?1 AND address = ?3 AND unique_id <> ?2 AND role = 'alias' AND made = 1"
         "  AND NOT EXISTS (SELECT 1 FROM address WHERE domain = ?1 AND address = ?3 AND unique_id = ?2"
-        "   AND role = 'primary' AND status = 'held')"
-        " ON CONFLICT DO UPDATE SET state = 'queued', due = excluded.due, verify = 1, generation = generation + 1";
+        "   AND role = 'primary' AND status = 'held')";
     g_autofree char *primary = record->primary != NULL ? g_utf8_strdown(record->primary, -1) : NULL;
     g_autoptr(Query) query = query_begin(state, WARN, error);
 
@@ -53,8 +51,7 @@ static bool warn_holders(State *state, const Record *record, const char *now, GE
     query_bind_text(query, 1, record->domain);
     query_bind_text(query, 2, record->unique_id);
     query_bind_text(query, 3, primary);
-    query_bind_text(query, 4, now);
-    return query_run(state, query, "warn the holders of an address", error);
+    return change_write_each(state, query, "exchange", true, now, NULL, error);
 }
 
 /* By way of 'reserved', so that an address which stays keeps the time since when it is held. */

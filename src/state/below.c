@@ -1,6 +1,4 @@
-#include "state/database.h"
-#include "state/queue.h"
-#include "wait/wait.h"
+#include "state/outcome.h"
 
 #include <string.h>
 
@@ -32,18 +30,14 @@ static Halves split(const char *mailbox)
 static bool queue_below(State *state, const Halves *old, const char *now, GError **error)
 {
     static const char QUEUE[] =
-        "INSERT INTO change (domain, unique_id, reason, state, due, queued_at, verify)"
-        " SELECT domain, unique_id, 'parent', 'queued', ?3, ?3, 1 FROM entry WHERE" IS_BELOW("mailbox") " AND status = 'ok'"
-        " ON CONFLICT DO UPDATE SET state = 'queued', due = iif(state = 'queued', min(due, excluded.due), excluded.due),"
-        " verify = 1, generation = generation + 1";
+        "SELECT domain, unique_id FROM entry WHERE" IS_BELOW("mailbox") " AND status = 'ok'";
     g_autoptr(Query) query = query_begin(state, QUEUE, error);
 
     if (query == NULL)
         return false;
     query_bind_text(query, 1, old->top);
     query_bind_text(query, 2, old->domain);
-    query_bind_text(query, 3, now);
-    return query_run(state, query, "queue what is below a mailbox", error);
+    return change_write_each(state, query, "parent", true, now, NULL, error);
 }
 
 static bool run_rename(State *state, const char *sql, const Halves *old, const Halves *new, GError **error)

@@ -192,27 +192,13 @@ bool departure_hold(State *state, const char *domain, GError **error)
     return true;
 }
 
-/* Queues a change for each unique id that the query gives. */
-static bool queue_each(State *state, Query *query, const char *domain, const char *now, guint *queued, GError **error)
-{
-    g_autoptr(GPtrArray) unique_ids = g_ptr_array_new_with_free_func(g_free);
-
-    if (!query_texts(state, query, "queue a departure", unique_ids, error))
-        return false;
-    for (guint i = 0; i < unique_ids->len; i++)
-        if (!change_write(state, domain, g_ptr_array_index(unique_ids, i), "departure", false, now, error))
-            return false;
-    *queued = unique_ids->len;
-    return true;
-}
-
 /* Approves what waits and queues a change for each. */
 static bool release(State *state, const char *domain, const char *until, guint *released, GError **error)
 {
     g_autofree char *now = wait_timestamp(0);
     g_autoptr(Query) query = query_begin(state,
                                          "UPDATE departure SET status = 'approved', decided_at = ?2"
-                                         " WHERE domain = ?1 AND status = 'waiting' AND due <= ?3 RETURNING unique_id",
+                                         " WHERE domain = ?1 AND status = 'waiting' AND due <= ?3 RETURNING domain, unique_id",
                                          error);
 
     if (query == NULL)
@@ -220,20 +206,21 @@ static bool release(State *state, const char *domain, const char *until, guint *
     query_bind_text(query, 1, domain);
     query_bind_text(query, 2, now);
     query_bind_text(query, 3, until);
-    return queue_each(state, query, domain, now, released, error);
+    return change_write_each(state, query, "departure", false, now, released, error);
 }
 
 bool departure_requeue(State *state, const char *domain, GError **error)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
     g_autofree char *now = wait_timestamp(0);
-    g_autoptr(Query) query = query_begin(state, "SELECT d.unique_id FROM departure d WHERE " STRANDED, error);
-    guint queued;
+    g_auto(Transaction) transaction = {0};
+    g_autoptr(Query) query = query_begin(state, "SELECT d.domain, d.unique_id FROM departure d WHERE " STRANDED, error);
 
     if (query == NULL)
         return false;
     query_bind_text(query, 1, domain);
-    if (!queue_each(state, query, domain, now, &queued, error))
+    if (!transaction_begin(&transaction, state, error)
+        || !change_write_each(state, query, "departure", false, now, NULL, error) || !transaction_commit(&transaction, error))
         return false;
     queue_rouse_locked(state);
     return true;

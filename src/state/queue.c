@@ -82,6 +82,29 @@ bool change_write(State *state, const char *domain, const char *unique_id, const
     return query_run(state, query, "queue a change", error);
 }
 
+bool change_write_each(State *state, Query *query, const char *reason, bool verify, const char *now, guint *queued, GError **error)
+{
+    guint count = 0;
+    bool row;
+
+    for (;; count++) {
+        g_autofree char *domain = NULL;
+        g_autofree char *unique_id = NULL;
+
+        if (!query_step(state, query, "queue a change", &row, error))
+            return false;
+        if (!row)
+            break;
+        domain = query_text(query, 0);
+        unique_id = query_text(query, 1);
+        if (!change_write(state, domain, unique_id, reason, verify, now, error))
+            return false;
+    }
+    if (queued != NULL)
+        *queued = count;
+    return true;
+}
+
 static bool write_group(State *state, GPtrArray *group, GError **error)
 {
     g_autofree char *now = wait_timestamp(0);

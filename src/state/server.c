@@ -1,6 +1,4 @@
-#include "state/database.h"
-#include "state/queue.h"
-#include "wait/wait.h"
+#include "state/outcome.h"
 
 bool state_find_block(State *state, const char *uri, char **version, GError **error)
 {
@@ -32,29 +30,31 @@ bool state_note_block(State *state, const char *uri, const char *version, const 
     return query_run(state, query, "note the problem of a server", error);
 }
 
-static bool run_with(State *state, const char *sql, const char *text, const char *doing, GError **error)
+static bool queue_blocked(State *state, GError **error)
 {
-    g_autoptr(Query) query = query_begin(state, sql, error);
+    g_autofree char *now = wait_timestamp(0);
+    g_autoptr(Query) query =
+        query_begin(state, "SELECT domain, unique_id FROM entry WHERE blocked IS NOT NULL AND status = 'ok'", error);
+
+    return query != NULL && change_write_each(state, query, "server", true, now, NULL, error);
+}
+
+static bool forget(State *state, const char *uri, GError **error)
+{
+    g_autoptr(Query) query = query_begin(state, "DELETE FROM server WHERE uri = ?", error);
 
     if (query == NULL)
         return false;
-    query_bind_text(query, 1, text);
-    return query_run(state, query, doing, error);
+    query_bind_text(query, 1, uri);
+    return query_run(state, query, "forget the problem of a server", error);
 }
 
 static bool lift_block(State *state, const char *uri, GError **error)
 {
-    static const char QUEUE[] =
-        "INSERT INTO change (domain, unique_id, reason, state, due, queued_at, verify)"
-        " SELECT domain, unique_id, 'server', 'queued', ?1, ?1, 1 FROM entry WHERE blocked IS NOT NULL AND status = 'ok'"
-        " ON CONFLICT DO UPDATE SET state = 'queued', due = iif(state = 'queued', min(due, excluded.due), excluded.due),"
-        " verify = 1, generation = generation + 1";
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
-    g_autofree char *now = wait_timestamp(0);
     g_auto(Transaction) transaction = {0};
 
-    return transaction_begin(&transaction, state, error) && run_with(state, QUEUE, now, "queue what was blocked", error)
-        && run_with(state, "DELETE FROM server WHERE uri = ?", uri, "forget the problem of a server", error)
+    return transaction_begin(&transaction, state, error) && queue_blocked(state, error) && forget(state, uri, error)
         && transaction_commit(&transaction, error);
 }
 
