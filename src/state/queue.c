@@ -62,12 +62,14 @@ void queue_end_lease(State *state, const Change *change)
     queue_rouse_locked(state);
 }
 
+/* What a sweep missed counts as unsettled until it was looked at, whoever asks for that as well. */
 bool change_write(State *state, const char *domain, const char *unique_id, const char *reason, bool verify,
                   const char *now, GError **error)
 {
     static const char ADD[] = "INSERT INTO change (domain, unique_id, reason, state, due, queued_at, verify)"
                               " VALUES (?1, ?2, ?3, 'queued', ?4, ?4, ?5)"
-                              " ON CONFLICT DO UPDATE SET reason = excluded.reason, state = 'queued',"
+                              " ON CONFLICT DO UPDATE SET"
+                              " reason = iif(state = 'queued' AND reason = 'missing', reason, excluded.reason), state = 'queued',"
                               " due = iif(state = 'queued', min(due, excluded.due), excluded.due),"
                               " verify = max(verify, excluded.verify), generation = generation + 1";
     g_autoptr(Query) query = query_begin(state, ADD, error);

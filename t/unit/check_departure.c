@@ -253,6 +253,7 @@ START_TEST(the_counts_are_what_the_limit_is_judged_by)
     depart(state, "kept", REASON_MOVED, DEPARTURE_KEPT, 0);
     depart(state, "deleted", REASON_GONE, DEPARTURE_DELETED, 0);
     ck_assert(queue_add(state, "example.org", "id-p1", "missing", false, NULL));
+    ck_assert(queue_add(state, "example.org", "id-p1", "exchange", true, NULL)); /* it stays missing */
     ck_assert(queue_add(state, "example.org", "id-p2", "sweep", false, NULL));
     counts = count(state);
     ck_assert_uint_eq(counts.entries, 7);
