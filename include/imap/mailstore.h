@@ -48,8 +48,8 @@ bool mailstore_observe_shared(Mailstore *mailstore, const Account *account, cons
                               Observed **observed, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Carries out steps that all have the same actor (ACTOR_ADMIN..., or ACTOR_USER, then as `login`) as one pipeline. Adds to
- * `applied` (of Step*, borrowed) those that have taken effect, also when it fails. "Already exists" is success for a CREATE.
- * FAULT_PARK: the server said NO or BAD to one, the message quotes the first, the others were tried all the same; or it
- * refuses to let the administrator act as `login`. FAULT_RETRY: the connection. */
-bool mailstore_apply(Mailstore *mailstore, GPtrArray *steps, const char *login, GPtrArray *applied,
+ * `outcomes` (of StepOutcome*) what became of each that the server answered, also when it fails. "Already exists" is success for
+ * a CREATE. FAULT_PARK: the server said NO or BAD to one, the message quotes the first, the others were tried all the same; or
+ * it refuses to let the administrator act as `login`. FAULT_RETRY: the connection. */
+bool mailstore_apply(Mailstore *mailstore, GPtrArray *steps, const char *login, GPtrArray *outcomes,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;

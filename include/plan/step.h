@@ -45,6 +45,15 @@ const char *step_kind_name(StepKind kind);
 /* What the step works on: "mail", "user/jane@example.org", "Calendar". Owned by the caller. */
 char *step_target(const Step *step);
 
+/* What became of a step that was tried. */
+typedef struct {
+    const Step *step; /* borrowed */
+    char *refusal;    /* what the server said against it; NULL: it took effect */
+} StepOutcome;
+
+StepOutcome *step_outcome_new(const Step *step, const char *refusal);
+void step_outcome_free(StepOutcome *outcome);
+
 /* Who carries the step out. */
 typedef enum {
     ACTOR_DIRECTORY,

@@ -1,6 +1,6 @@
-/* journal.h - a row of the journal: one applied step, with what was there before and after. Plain data.
+/* journal.h - a row of the journal: one step that was tried, with what was there before and after. Plain data.
  *
- * queue_finish and queue_fail write it, in the transaction of the change's outcome. */
+ * It is written in the transaction of the change's outcome. A step that fails again as it did last time is written once. */
 #pragma once
 
 #include <glib.h>
@@ -12,7 +12,7 @@ typedef struct {
     char *mailbox; /* canonical name, NULL: none */
     char *before;
     char *after;
-    char *outcome; /* "ok", or the fault's message */
+    char *outcome; /* "ok", or why it failed */
 } JournalRow;
 
 JournalRow *journal_row_new(const char *step);

@@ -57,7 +57,7 @@ bool queue_finish(State *state, const Change *change, const Record *record, GPtr
 
 /* The outcome was a fault: FAULT_RETRY makes the change due after the back-off, FAULT_PARK sets it aside until the entry
  * changes or queue_retry, FAULT_STOP leaves it due. A change that was noticed again meanwhile becomes due at once.
- * The steps that did take effect go to the journal. A change with `waits_for` that is set aside becomes due as soon as no
+ * The steps that were tried go to the journal. A change with `waits_for` that is set aside becomes due as soon as no
  * other entry has that mailbox. */
 bool queue_fail(State *state, const Change *change, Fault fault, const char *message, GPtrArray *journal,
                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -76,13 +76,15 @@ bool queue_look(State *state, const char *domain, const char *unique_id, QueuePl
                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Ends the lease of a change that cannot go on before the owner of `waits_for` has left that mailbox; no failure. It becomes
- * due when the owner's change comes to an end, at once when that has happened meanwhile. The steps that did take effect go
- * to the journal. */
+ * due when the owner's change comes to an end, at once when that has happened meanwhile. The steps that were tried go to
+ * the journal. */
 bool queue_postpone(State *state, const Change *change, const char *owner_domain, const char *owner_id, GPtrArray *journal,
                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Gives a change back untouched (the daemon stops). */
+/* Gives a change back untouched. */
 void queue_return(State *state, const Change *change);
+/* The same for one that was begun (the daemon stops, or a server refuses us): the steps that were tried go to the journal. */
+bool queue_break_off(State *state, const Change *change, GPtrArray *journal, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* How many changes wait (due now or later, without leased and parked ones), are leased, are parked. Looks at every row:
  * for a progress line, not for every change. */

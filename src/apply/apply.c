@@ -3,7 +3,8 @@
 #include "state/journal.h"
 #include "wait/wait.h"
 
-static JournalRow *make_row(const Step *step)
+/* `refusal` NULL: it took effect. */
+static JournalRow *make_row(const Step *step, const char *refusal)
 {
     JournalRow *row = journal_row_new(step_kind_name(step->kind));
 
@@ -12,7 +13,7 @@ static JournalRow *make_row(const Step *step)
     row->mailbox = g_strdup(step->mailbox);
     row->before = g_strdup(step->before);
     row->after = g_strdup(step->after);
-    row->outcome = g_strdup("ok");
+    row->outcome = g_strdup(refusal != NULL ? refusal : "ok");
     return row;
 }
 
@@ -28,17 +29,40 @@ static GPtrArray *take_batch(const Plan *plan, guint from)
 }
 
 static bool apply_batch(const Plan *plan, GPtrArray *batch, const char *login, Directory *directory, Mailstore *mailstore,
-                        GPtrArray *applied, GError **error)
+                        GPtrArray *outcomes, GError **error)
 {
     const Step *first = g_ptr_array_index(batch, 0);
 
     if (step_actor(first) != ACTOR_DIRECTORY && first->kind != STEP_DELETE_MAILBOX)
-        return mailstore_apply(mailstore, batch, login, applied, error);
+        return mailstore_apply(mailstore, batch, login, outcomes, error);
     if (first->kind == STEP_DELETE_MAILBOX ? !mailstore_delete(mailstore, first->mailbox, error)
                                            : !directory_write(directory, plan->dn, batch, error))
         return false;
-    g_ptr_array_extend(applied, batch, NULL, NULL);
+    for (guint i = 0; i < batch->len; i++)
+        g_ptr_array_add(outcomes, step_outcome_new(g_ptr_array_index(batch, i), NULL));
     return true;
+}
+
+static bool was_answered(const GPtrArray *outcomes, const Step *step)
+{
+    for (guint i = 0; i < outcomes->len; i++)
+        if (((const StepOutcome *)g_ptr_array_index(outcomes, i))->step == step)
+            return true;
+    return false;
+}
+
+/* What was not answered: an LDAP modify, all of which is void, or the step at which a connection was lost. */
+static void journal_failure(GPtrArray *journal, const GPtrArray *batch, const GPtrArray *outcomes, const char *message)
+{
+    for (guint i = 0; i < batch->len; i++) {
+        const Step *step = g_ptr_array_index(batch, i);
+
+        if (was_answered(outcomes, step))
+            continue;
+        g_ptr_array_add(journal, make_row(step, message));
+        if (step_actor(step) != ACTOR_DIRECTORY)
+            return;
+    }
 }
 
 bool apply_plan(const Plan *plan, const char *login, Directory *directory, Mailstore *mailstore, GPtrArray *journal,
@@ -46,13 +70,20 @@ bool apply_plan(const Plan *plan, const char *login, Directory *directory, Mails
 {
     for (guint from = 0; from < plan->steps->len;) {
         g_autoptr(GPtrArray) batch = take_batch(plan, from);
-        g_autoptr(GPtrArray) applied = g_ptr_array_new();
-        bool done = apply_batch(plan, batch, login, directory, mailstore, applied, error);
+        g_autoptr(GPtrArray) outcomes = g_ptr_array_new_with_free_func((GDestroyNotify)step_outcome_free);
+        g_autoptr(GError) problem = NULL;
+        bool done = apply_batch(plan, batch, login, directory, mailstore, outcomes, &problem);
 
-        for (guint i = 0; i < applied->len; i++)
-            g_ptr_array_add(journal, make_row(g_ptr_array_index(applied, i)));
-        if (!done)
+        for (guint i = 0; i < outcomes->len; i++) {
+            const StepOutcome *outcome = g_ptr_array_index(outcomes, i);
+
+            g_ptr_array_add(journal, make_row(outcome->step, outcome->refusal));
+        }
+        if (!done) {
+            journal_failure(journal, batch, outcomes, problem->message);
+            g_propagate_error(error, g_steal_pointer(&problem));
             return false;
+        }
         from += batch->len;
     }
     return true;

@@ -55,6 +55,15 @@ static void log_fault(const Change *change, const GError *fault)
         log_entry(G_LOG_LEVEL_WARNING, change->domain, entry, "%s (will be tried again)", fault->message);
 }
 
+/* It stays queued, and what was done of it is told. */
+static void break_off(Worker *worker, const Change *change, GPtrArray *journal)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (!queue_break_off(worker->shared->state, change, journal, &problem))
+        shared_fail(worker->shared, g_steal_pointer(&problem));
+}
+
 static void set_aside(Worker *worker, const Change *change, GPtrArray *journal, GError *fault)
 {
     Shared *shared = worker->shared;
@@ -62,7 +71,7 @@ static void set_aside(Worker *worker, const Change *change, GPtrArray *journal, 
 
     /* Not the entry's fault: a server refuses us, or the state file is gone, which the next turn will show. */
     if (fault_of(fault) == FAULT_STOP) {
-        queue_return(shared->state, change);
+        break_off(worker, change, journal);
         shared_outage(shared, shared->config->imap->uri, ++worker->outage_attempts, fault);
         return;
     }
@@ -104,7 +113,7 @@ static void handle_change(Worker *worker, Change *change)
     GError *fault = try_change(worker, change, journal);
 
     if (fault != NULL && fault_of(fault) == FAULT_RETRY && stop_asked(worker->shared->stop)) {
-        queue_return(worker->shared->state, change);
+        break_off(worker, change, journal);
         g_error_free(fault);
         return;
     }

@@ -218,12 +218,20 @@ static bool is_no_fault(const Step *step, const ImapCommand *command)
     return step->kind == STEP_SET_USE && imap_says_use_conflict(command);
 }
 
-/* Sorts the answers: what took effect goes to `applied`, what did not to `left`. The first refusal is the error, unless
- * steps were relaxed: then *again, and what is left is to be tried once more. */
-static bool judge_answers(const Mailstore *mailstore, GPtrArray *steps, GPtrArray *commands, GPtrArray *applied,
-                          GPtrArray *left, bool *again, GError **error)
+static StepOutcome *refused(const Mailstore *mailstore, const Step *step, const ImapCommand *command)
 {
     g_autoptr(GError) refusal = NULL;
+
+    imap_set_refusal(&refusal, mailstore->settings->uri, step_kind_name(step->kind), command);
+    return step_outcome_new(step, refusal->message);
+}
+
+/* Sorts the answers: what took effect goes to `outcomes`, what did not to `left`. The first refusal is the error, unless
+ * steps were relaxed: then *again, and what is left is to be tried once more. */
+static bool judge_answers(const Mailstore *mailstore, GPtrArray *steps, GPtrArray *commands, GPtrArray *outcomes,
+                          GPtrArray *left, bool *again, GError **error)
+{
+    g_autoptr(GPtrArray) refusals = g_ptr_array_new_with_free_func((GDestroyNotify)step_outcome_free);
 
     *again = false;
     for (guint i = 0; i < steps->len; i++) {
@@ -231,17 +239,19 @@ static bool judge_answers(const Mailstore *mailstore, GPtrArray *steps, GPtrArra
         const ImapCommand *command = g_ptr_array_index(commands, i);
 
         if (took_effect(step, command)) {
-            g_ptr_array_add(applied, step);
-        } else if (command->status != IMAP_NONE && !is_no_fault(step, command)) {
+            g_ptr_array_add(outcomes, step_outcome_new(step, NULL));
+        } else if (is_no_fault(step, command)) {
+            g_ptr_array_add(outcomes, refused(mailstore, step, command));
+        } else if (command->status != IMAP_NONE) {
             g_ptr_array_add(left, step);
             *again = relax(mailstore, step, command) || *again;
-            if (refusal == NULL)
-                imap_set_refusal(&refusal, mailstore->settings->uri, step_kind_name(step->kind), command);
+            g_ptr_array_add(refusals, refused(mailstore, step, command));
         }
     }
-    if (refusal == NULL || *again)
+    if (refusals->len == 0 || *again)
         return true;
-    g_propagate_error(error, g_steal_pointer(&refusal));
+    g_set_error_literal(error, FAULT, FAULT_PARK, ((const StepOutcome *)g_ptr_array_index(refusals, 0))->refusal);
+    g_ptr_array_extend_and_steal(outcomes, g_steal_pointer(&refusals));
     return false;
 }
 
@@ -256,7 +266,7 @@ static GPtrArray *make_commands(const Mailstore *mailstore, GPtrArray *steps)
 }
 
 /* `session`: the user's; NULL: as administrator. Each round drops what a step can do without, so there are few. */
-static bool apply_steps(Mailstore *mailstore, ImapSession *session, GPtrArray *steps, GPtrArray *applied, GError **error)
+static bool apply_steps(Mailstore *mailstore, ImapSession *session, GPtrArray *steps, GPtrArray *outcomes, GError **error)
 {
     g_autoptr(GPtrArray) commands = make_commands(mailstore, steps);
     g_autoptr(GPtrArray) left = g_ptr_array_new();
@@ -264,14 +274,14 @@ static bool apply_steps(Mailstore *mailstore, ImapSession *session, GPtrArray *s
     bool again;
 
     if (session != NULL ? imap_session_run(session, commands, &problem) : mailstore_run_admin(mailstore, commands, &problem))
-        return judge_answers(mailstore, steps, commands, applied, left, &again, error)
-            && (!again || apply_steps(mailstore, session, left, applied, error));
-    judge_answers(mailstore, steps, commands, applied, left, &again, NULL);
+        return judge_answers(mailstore, steps, commands, outcomes, left, &again, error)
+            && (!again || apply_steps(mailstore, session, left, outcomes, error));
+    judge_answers(mailstore, steps, commands, outcomes, left, &again, NULL);
     g_propagate_error(error, g_steal_pointer(&problem));
     return false;
 }
 
-bool mailstore_apply(Mailstore *mailstore, GPtrArray *steps, const char *login, GPtrArray *applied, GError **error)
+bool mailstore_apply(Mailstore *mailstore, GPtrArray *steps, const char *login, GPtrArray *outcomes, GError **error)
 {
     bool as_user = step_actor(g_ptr_array_index(steps, 0)) == ACTOR_USER;
     g_autoptr(ImapSession) session = NULL;
@@ -283,5 +293,5 @@ bool mailstore_apply(Mailstore *mailstore, GPtrArray *steps, const char *login, 
         if (session == NULL)
             return false;
     }
-    return apply_steps(mailstore, session, steps, applied, error);
+    return apply_steps(mailstore, session, steps, outcomes, error);
 }

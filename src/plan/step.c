@@ -67,6 +67,21 @@ char *step_target(const Step *step)
     return g_strdup(step->name != NULL ? step->name : step->folder != NULL ? step->folder : step->mailbox);
 }
 
+StepOutcome *step_outcome_new(const Step *step, const char *refusal)
+{
+    StepOutcome *outcome = g_new0(StepOutcome, 1);
+
+    outcome->step = step;
+    outcome->refusal = g_strdup(refusal);
+    return outcome;
+}
+
+void step_outcome_free(StepOutcome *outcome)
+{
+    g_free(outcome->refusal);
+    g_free(outcome);
+}
+
 Actor step_actor(const Step *step)
 {
     switch (step->kind) {

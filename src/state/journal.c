@@ -24,13 +24,15 @@ void journal_row_free(JournalRow *row)
     g_free(row);
 }
 
+/* A failure is the news once, and again after an operator asked for another try. */
 static bool write_row(State *state, const Change *change, const JournalRow *row, const char *now, GError **error)
 {
-    g_autoptr(Query) query = query_begin(state,
-                                         "INSERT INTO journal"
-                                         " (time, domain, unique_id, mailbox, step, target, before, after, outcome)"
-                                         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                                         error);
+    static const char WRITE[] =
+        "INSERT INTO journal (time, domain, unique_id, mailbox, step, target, before, after, outcome)"
+        " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE ?9 = 'ok' OR NOT EXISTS (SELECT 1 FROM"
+        " (SELECT * FROM journal WHERE unique_id = ?3 AND (step = 'retry' OR (step = ?5 AND target IS ?6 AND mailbox IS ?4))"
+        "  ORDER BY time DESC, id DESC LIMIT 1) WHERE step = ?5 AND before IS ?7 AND after IS ?8 AND outcome = ?9)";
+    g_autoptr(Query) query = query_begin(state, WRITE, error);
 
     if (query == NULL)
         return false;

@@ -421,6 +421,19 @@ void queue_return(State *state, const Change *change)
     queue_end_lease(state, change);
 }
 
+bool queue_break_off(State *state, const Change *change, GPtrArray *journal, GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autofree char *now = wait_timestamp(0);
+    g_auto(Transaction) transaction = {0};
+    bool written = journal->len == 0
+                || (transaction_begin(&transaction, state, error) && journal_write(state, change, journal, now, error)
+                    && transaction_commit(&transaction, error));
+
+    queue_end_lease(state, change);
+    return written;
+}
+
 bool queue_count(State *state, QueueCounts *counts, GError **error)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);

@@ -52,7 +52,7 @@ static bool append_fields(State *state, const Match *match, GString *out, GError
 
 #define LAST_JOURNAL_ROWS                                                                                             \
     " FROM (SELECT * FROM (SELECT * FROM journal WHERE domain = ?1 AND unique_id = ?2"                                \
-    " ORDER BY id DESC LIMIT " JOURNAL_ROWS_SHOWN ") ORDER BY id)"
+    " ORDER BY time DESC, id DESC LIMIT " JOURNAL_ROWS_SHOWN ") ORDER BY time, id)"
 
 static bool append_journal(State *state, const Match *match, GString *out, GError **error)
 {

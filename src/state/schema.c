@@ -98,7 +98,7 @@ static const char TABLES_1[] =
     "  after TEXT,"
     "  outcome TEXT"
     ") STRICT;"
-    "CREATE INDEX journal_entry ON journal (unique_id, id);"
+    "CREATE INDEX journal_entry ON journal (unique_id, time);"
     "CREATE INDEX journal_time ON journal (time);"
     "CREATE TABLE domain ("
     "  name TEXT PRIMARY KEY,"
