@@ -31,8 +31,6 @@ bool change_write(State *state, const char *domain, const char *unique_id, const
 /* The same for each row of a query, whose columns are domain and unique id. *queued (NULL: nobody asks) says how many. */
 bool change_write_each(State *state, Query *query, const char *reason, bool verify, const char *now, guint *queued,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Makes changes due that waited for what nobody has any more. */
-bool change_unblock(State *state, const char *now, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Makes changes due that wait for `what`, whoever has it: they see what became of it. */
 bool change_rouse(State *state, const char *what, const char *now, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -133,7 +133,7 @@ bool cleanup_finish(State *state, GPtrArray *leftovers, GPtrArray *journals, boo
             || (complete && !drop(state, leftover, error)))
             return false;
     }
-    if (!change_unblock(state, now, error) || !transaction_commit(&transaction, error))
+    if (!transaction_commit(&transaction, error))
         return false;
     queue_rouse_locked(state);
     return true;

@@ -118,11 +118,10 @@ bool departure_write(State *state, const Record *record, const char *now, GError
     state->departures++;
     switch (record->departure.status) {
     case DEPARTURE_NONE:
-        return departure_withdraw(state, record, error) && remove_record(state, record, error)
-            && change_unblock(state, now, error);
+        return departure_withdraw(state, record, error) && remove_record(state, record, error);
     case DEPARTURE_DELETED:
         return write_row(state, record, now, error) && give_up_identifiers(state, record, now, error)
-            && remove_record(state, record, error) && change_unblock(state, now, error);
+            && remove_record(state, record, error);
     case DEPARTURE_WAITING:
     case DEPARTURE_HELD:
     case DEPARTURE_APPROVED:
@@ -257,7 +256,7 @@ bool departure_summarize(State *state, DepartureSummary *summary, GError **error
         " count(*) FILTER (WHERE status IN ('held', 'kept', 'failed')), count(*) FILTER (WHERE status = 'held'),"
         " count(*) FILTER (WHERE status = 'failed'), min(due) FILTER (WHERE status = 'waiting'),"
         " (SELECT count(*) FROM change WHERE waits_for IS NOT NULL)"
-        " FROM departure WHERE status <> 'deleted'";
+        " FROM departure WHERE status IN ('waiting', 'approved', 'held', 'kept', 'failed')";
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
     g_autoptr(Query) query = query_begin(state, SUMMARIZE, error);
     g_autofree char *due = NULL;

@@ -287,33 +287,18 @@ void queue_wake(State *state)
     queue_rouse_locked(state);
 }
 
-static bool run_with_time(State *state, const char *sql, const char *what, const char *now, GError **error)
+bool change_rouse(State *state, const char *what, const char *now, GError **error)
 {
-    g_autoptr(Query) query = query_begin(state, sql, error);
+    g_autoptr(Query) query = NULL;
 
+    if (what == NULL)
+        return true;
+    query = query_begin(state, "UPDATE change SET state = 'queued', due = ?1, waits_for = NULL WHERE waits_for = ?2", error);
     if (query == NULL)
         return false;
     query_bind_text(query, 1, now);
-    if (what != NULL)
-        query_bind_text(query, 2, what);
+    query_bind_text(query, 2, what);
     return query_run(state, query, "wake changes", error);
-}
-
-bool change_unblock(State *state, const char *now, GError **error)
-{
-    static const char UNBLOCK[] = "UPDATE change SET state = 'queued', due = ?1, waits_for = NULL"
-                                  " WHERE waits_for IS NOT NULL"
-                                  " AND NOT EXISTS (SELECT 1 FROM entry WHERE mailbox = waits_for OR renaming_to = waits_for)"
-                                  " AND NOT EXISTS (SELECT 1 FROM cleanup WHERE identifier = waits_for)";
-
-    return run_with_time(state, UNBLOCK, NULL, now, error);
-}
-
-bool change_rouse(State *state, const char *what, const char *now, GError **error)
-{
-    return what == NULL
-        || run_with_time(state, "UPDATE change SET state = 'queued', due = ?1, waits_for = NULL WHERE waits_for = ?2", what,
-                         now, error);
 }
 
 static bool write_record(State *state, const Change *change, const Record *record, const char *now, GError **error)
@@ -330,8 +315,7 @@ static bool write_record(State *state, const Change *change, const Record *recor
     if (record->departed)
         return departure_write(state, record, now, error);
     return record_write(state, record, now, error) && address_hold(state, record, now, error)
-        && identifier_hold(state, record, error) && departure_withdraw(state, record, error)
-        && change_unblock(state, now, error);
+        && identifier_hold(state, record, error) && departure_withdraw(state, record, error);
 }
 
 /* Runs `sql` with (domain, unique id, generation) and the time, unless that is NULL. */
@@ -372,6 +356,21 @@ bool queue_finish(State *state, const Change *change, const Record *record, GPtr
     return true;
 }
 
+/* What it waits for may have been given up while it was looked at. */
+static bool wake_if_free(State *state, const Change *change, const char *now, GError **error)
+{
+    static const char WAKE[] = "UPDATE change SET state = 'queued', due = ?3, waits_for = NULL"
+                               " WHERE domain = ?1 AND unique_id = ?2 AND waits_for IS NOT NULL"
+                               " AND NOT EXISTS (SELECT 1 FROM entry WHERE mailbox = waits_for OR renaming_to = waits_for)"
+                               " AND NOT EXISTS (SELECT 1 FROM cleanup WHERE identifier = waits_for)";
+    g_autoptr(Query) query = query_begin_for(state, WAKE, change->domain, change->unique_id, error);
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 3, now);
+    return query_run(state, query, "wake a change", error);
+}
+
 static bool write_failure(State *state, const Change *change, Fault fault, const char *message, const char *now,
                           GError **error)
 {
@@ -394,8 +393,7 @@ static bool write_failure(State *state, const Change *change, Fault fault, const
     query_bind_text(query, 8, fault == FAULT_PARK ? "parked" : "queued");
     query_bind_text(query, 9, due);
     query_bind_text(query, 10, change->waits_for);
-    /* What it waits for may have been given up while it was looked at. */
-    return query_run(state, query, "record a fault", error) && change_unblock(state, now, error);
+    return query_run(state, query, "record a fault", error) && wake_if_free(state, change, now, error);
 }
 
 bool queue_fail(State *state, const Change *change, Fault fault, const char *message, GPtrArray *journal,

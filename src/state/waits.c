@@ -7,8 +7,9 @@
 
 bool waits_wake(State *state, const char *domain, const char *unique_id, const char *now, GError **error)
 {
+    /* By its state a change would be looked for among all that are queued. */
     static const char WAKE[] =
-        "UPDATE change SET due = ?3, waits_for = NULL WHERE state = 'queued'"
+        "UPDATE change INDEXED BY change_waits_for SET due = ?3, waits_for = NULL WHERE state = 'queued'"
         " AND waits_for IN (SELECT mailbox FROM entry WHERE domain = ?1 AND unique_id = ?2"
         "  UNION ALL SELECT renaming_to FROM entry WHERE domain = ?1 AND unique_id = ?2)"
         " AND (domain, unique_id) <> (?1, ?2)";
@@ -80,27 +81,17 @@ bool queue_postpone(State *state, const Change *change, const char *owner_domain
     return true;
 }
 
-static bool write_mailbox(State *state, const char *domain, const char *unique_id, const char *mailbox, GError **error)
+bool state_set_mailbox(State *state, const char *domain, const char *unique_id, const char *mailbox, GError **error)
 {
-    g_autoptr(Query) query = query_begin_for(state,
-                                             "UPDATE entry SET mailbox = ?3, renaming_to = NULL, fingerprint = NULL"
-                                             " WHERE domain = ?1 AND unique_id = ?2",
-                                             domain, unique_id, error);
+    static const char SET[] = "UPDATE entry SET mailbox = ?3, renaming_to = NULL, fingerprint = NULL"
+                              " WHERE domain = ?1 AND unique_id = ?2";
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autoptr(Query) query = query_begin_for(state, SET, domain, unique_id, error);
 
     if (query == NULL)
         return false;
     query_bind_text(query, 3, mailbox);
-    return query_run(state, query, "note where a mailbox is", error);
-}
-
-bool state_set_mailbox(State *state, const char *domain, const char *unique_id, const char *mailbox, GError **error)
-{
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
-    g_autofree char *now = wait_timestamp(0);
-    g_auto(Transaction) transaction = {0};
-
-    if (!transaction_begin(&transaction, state, error) || !write_mailbox(state, domain, unique_id, mailbox, error)
-        || !change_unblock(state, now, error) || !transaction_commit(&transaction, error))
+    if (!query_run(state, query, "note where a mailbox is", error))
         return false;
     queue_rouse_locked(state);
     return true;

@@ -561,6 +561,51 @@ START_TEST(workers_never_hold_the_same_entry_and_leave_nothing)
 }
 END_TEST
 
+enum { CROWD = 20000, SERVED_BEFORE_CRASH = 7000 };
+
+static char *crowd_id(guint number)
+{
+    return g_strdup_printf("id-%05u", number);
+}
+
+static void notice_crowd(void)
+{
+    ck_assert(queue_group_begin(state, NULL));
+    for (guint i = 0; i < CROWD; i++) {
+        g_autofree char *unique_id = crowd_id(i);
+
+        add(unique_id);
+    }
+    ck_assert(queue_group_end(state, NULL));
+}
+
+static void serve_crowd(guint from, guint to)
+{
+    for (guint i = from; i < to; i++) {
+        g_autofree char *unique_id = crowd_id(i);
+        g_autoptr(Change) change = lease_of(unique_id);
+
+        finish(change);
+    }
+}
+
+START_TEST(twenty_thousand_entries_are_each_served_once_in_their_order_and_a_crash_loses_none)
+{
+    notice_crowd();
+    assert_counts(CROWD, 0, 0, 0);
+    serve_crowd(0, SERVED_BEFORE_CRASH);
+    for (guint i = 0; i < WORKERS; i++) {
+        g_autoptr(Change) in_hand = lease();
+
+        ck_assert_ptr_nonnull(in_hand);
+    }
+    reopen();
+    assert_counts(CROWD - SERVED_BEFORE_CRASH, 0, 0, 0);
+    serve_crowd(SERVED_BEFORE_CRASH, CROWD);
+    assert_counts(0, 0, 0, 0);
+}
+END_TEST
+
 static void assert_index(const char *sql)
 {
     g_autofree char *explained = g_strconcat("EXPLAIN QUERY PLAN ", sql, NULL);
@@ -620,6 +665,7 @@ static void add_waits(TCase *cases)
     tcase_add_test(cases, waiting_ends_when_the_daemon_is_asked_to_stop);
     tcase_add_test(cases, waiting_ends_at_once_when_something_happened_since_the_look);
     tcase_add_test(cases, workers_never_hold_the_same_entry_and_leave_nothing);
+    tcase_add_test(cases, twenty_thousand_entries_are_each_served_once_in_their_order_and_a_crash_loses_none);
     tcase_add_test(cases, the_next_change_and_a_mailboxs_owner_are_found_by_an_index);
 }
 
