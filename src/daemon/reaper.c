@@ -16,6 +16,8 @@
 #define CLEANUP_GATHER_US (30 * (gint64)G_USEC_PER_SEC)
 #define CLEANUP_LATEST_US (300 * (gint64)G_USEC_PER_SEC)
 #define CLEANUP_PAUSE_US (60 * (gint64)G_USEC_PER_SEC)
+/* A turn looks at whole tables, and departures come in thousands: it rests for this many times as long as it took. */
+enum { REST = 10 };
 
 static void log_hold(const DomainSettings *domain, const DepartureCounts *counts)
 {
@@ -148,10 +150,12 @@ static bool clean_up_in_time(Shared *shared, const DepartureSummary *summary, gi
     gint64 age_us;
     bool quiet;
 
-    if (!cleanup_list(shared->state, &leftovers, &age_us, error) || !is_quiet(shared, summary, &quiet, error))
+    if (!cleanup_list(shared->state, &leftovers, &age_us, error))
         return false;
     if (leftovers->len == 0)
         return true;
+    if (!is_quiet(shared, summary, &quiet, error))
+        return false;
     *next_us = MIN(*next_us, g_get_monotonic_time() + LOOK_US);
     if (g_get_monotonic_time() < *not_before_us || (!quiet && age_us < CLEANUP_LATEST_US))
         return true;
@@ -185,6 +189,13 @@ static bool turn(Shared *shared, gint64 *cleanup_not_before_us, gint64 *next_us,
     return clean_up_in_time(shared, &summary, cleanup_not_before_us, next_us, error);
 }
 
+static void rest(Shared *shared, gint64 since_us)
+{
+    gint64 now_us = g_get_monotonic_time();
+
+    wait_for(shared->stop, -1, 0, now_us + MIN(REST * (now_us - since_us), LOOK_US), true);
+}
+
 gpointer reaper_run(gpointer data)
 {
     Shared *shared = data;
@@ -192,12 +203,14 @@ gpointer reaper_run(gpointer data)
 
     while (!stop_asked(shared->stop)) {
         guint seen = departure_seen(shared->state);
+        gint64 began_us = g_get_monotonic_time();
         g_autoptr(GError) fault = NULL;
 
         if (!turn(shared, &cleanup_not_before_us, &next_us, &fault)) {
             shared_fail(shared, g_steal_pointer(&fault));
             break;
         }
+        rest(shared, began_us);
         departure_wait(shared->state, shared->stop, seen, next_us);
     }
     return NULL;
