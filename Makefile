@@ -25,8 +25,8 @@ PACKAGES_BUILD := gcc make pkg-config git libglib2.0-dev libldap-dev libcurl4-op
 # Cyrus' package wants a mail server: Postfix, whose postmap the tests ask. Where another one is, it stays, and they are skipped.
 PACKAGES_POSTFIX = $(if $(shell dpkg-query -W -f '$${db:Status-Status} $${Package} $${Provides}\n' 2> /dev/null | \
   grep '^installed .*mail-transport-agent' | grep -v '^installed postfix '),,postfix postfix-ldap)
-PACKAGES_SERVERS = 389-ds-base ldap-utils cyrus-imapd cyrus-admin sasl2-bin libnss3-tools openssl python3 python3-ldap sqlite3 \
-  $(PACKAGES_POSTFIX)
+PACKAGES_SERVERS = 389-ds-base ldap-utils cyrus-imapd cyrus-murder cyrus-admin sasl2-bin libnss3-tools openssl python3 \
+  python3-ldap sqlite3 $(PACKAGES_POSTFIX)
 PACKAGES_CHECK := check python3-pytest
 PACKAGES_LINT := clang clang-tidy cppcheck mandoc shellcheck systemd
 PACKAGES_SANITIZE := libclang-rt-dev clang valgrind lcov

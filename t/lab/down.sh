@@ -10,7 +10,7 @@ case ${directory##*/} in
   *) lab_die "$directory is not a directory of the lab (kolabd-...)" ;;
 esac
 [ ! -d "$directory/kolabd" ] || lab_stop "$directory/kolabd" TERM
-for server in ds imap slapd; do
+for server in ds imap murder slapd; do
   for base in "$directory/$server" "$directory/$server"-*; do # a second one of a kind has a name behind it
     [ ! -d "$base" ] || "$lab_dir/../$server-down.sh" "$base"
   done

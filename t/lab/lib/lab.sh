@@ -88,6 +88,7 @@ lab_stop() {
   pid=$(cat "$base/pid" 2>/dev/null) || return 0
   if lab_alive "$pid"; then
     kill -s "$signal" "$pid" 2>/dev/null || true
+    kill -s CONT -- "-$pid" 2>/dev/null || true # somebody may have made it hang
     lab_poll 20 lab_gone "$pid" || true
   fi
   kill -s KILL -- "-$pid" 2>/dev/null || true # it led a session; a child may be left
