@@ -34,7 +34,7 @@ typedef struct {
     Domains *domains; /* owned */
     State *state;
     Stop *stop;
-    GMainLoop *loop;
+    bool patient;         /* another configuration of this process has worked: what is refused now is an outage, and no end */
     Progress progress;
     Blocked *blocked;     /* what the IMAP server dies of */
     Outages *outages;     /* owned */
@@ -65,7 +65,7 @@ void shared_unclaim(Shared *shared, const char *mailbox);
 void shared_fail(Shared *shared, GError *fatal);
 
 /* `server` (its URI) cannot be reached, or refuses us: an outage, and a pause (idle) before attempt + 1.
- * FAULT_STOP before the first success, and the last attempt of a one-shot run, end the process. Takes `fault`. */
+ * FAULT_STOP before the first success, unless `patient`, and the last attempt of a one-shot run end the process. Takes `fault`. */
 void shared_outage(Shared *shared, const char *server, guint attempt, GError *fault);
 
 /* Nothing waits, nobody works, and no sweep can add anything: for the end of a one-shot run. */

@@ -71,7 +71,9 @@ static int run(const Arguments *arguments)
         return EXIT_ERROR;
     }
     log_init(config->log_level);
-    return supervisor_run(config, &options);
+    if (!arguments->sync)
+        signal(SIGHUP, SIG_IGN); /* until it can be served: the file was read just now */
+    return supervisor_run(file, g_steal_pointer(&config), &options);
 }
 
 int main(int argc, char **argv)

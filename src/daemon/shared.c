@@ -12,7 +12,6 @@ void shared_init(Shared *shared, const Config *config, const RunOptions *options
 {
     *shared = (Shared){.config = config, .options = options, .state = state, .stop = stop};
     shared->domains = domains_new(config);
-    shared->loop = g_main_loop_new(NULL, FALSE);
     progress_init(&shared->progress, options->sync && !options->dry_run);
     shared->outages = outages_new(state);
     shared->blocked = blocked_new(state, config->imap->uri);
@@ -28,7 +27,6 @@ void shared_init(Shared *shared, const Config *config, const RunOptions *options
 
 void shared_clear(Shared *shared)
 {
-    g_main_loop_unref(shared->loop);
     g_clear_pointer(&shared->domains, domains_free);
     blocked_free(shared->blocked);
     outages_free(shared->outages);
@@ -69,12 +67,12 @@ void shared_fail(Shared *shared, GError *fatal)
         g_error_free(fatal);
     g_mutex_unlock(&shared->fatal_lock);
     stop_now(shared->stop);
-    g_main_loop_quit(shared->loop);
+    g_main_context_wakeup(NULL);
 }
 
 void shared_outage(Shared *shared, const char *server, guint attempt, GError *fault)
 {
-    bool hopeless = fault_of(fault) == FAULT_STOP && !g_atomic_int_get(&shared->connected);
+    bool hopeless = fault_of(fault) == FAULT_STOP && !shared->patient && !g_atomic_int_get(&shared->connected);
     gint64 pause_us = MIN(wait_backoff_us(attempt), OUTAGE_PAUSE_LONGEST_US);
 
     if (stop_asked(shared->stop)) {

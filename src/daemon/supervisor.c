@@ -1,92 +1,50 @@
 #include "daemon/supervisor.h"
 
+#include "daemon/crew.h"
 #include "daemon/log.h"
-#include "daemon/reaper.h"
-#include "daemon/sweeper.h"
-#include "daemon/watcher.h"
-#include "daemon/worker.h"
 #include "model/fault.h"
-#include "state/queue.h"
 
 #include <glib-unix.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 /* How long work in progress may take to finish, and when a thread that hangs in a library is left behind: an orderly
  * stop takes less than five seconds. */
-#define FINISH_US (3 * (gint64)G_USEC_PER_SEC)
-#define ABANDON_US (G_USEC_PER_SEC * (gint64)3 / 2)
+enum { FINISH_MS = 3000, ABANDON_MS = 1500 };
 enum { PROGRESS_INTERVAL_MS = 200 };
 
+/* Names of notes in the state file. */
+static const char REFUSED[] = "configuration refused";
+static const char RELOADED[] = "reloaded";
+
 typedef struct {
-    Shared shared;
-    Sweeper *sweeper;
-    Watcher *watcher;   /* NULL: one-shot run */
-    GPtrArray *threads; /* of GThread* */
-    GMutex lock;
-    GCond ended;
-    guint running; /* threads; under lock */
+    const char *config_file;
+    const RunOptions *options;
+    Config *config; /* the one in force; owned */
+    State *state;
+    Crew *crew;
+    guint stop_signals; /* how many came */
+    bool reload;        /* SIGHUP came since the configuration was read */
 } Supervisor;
 
-/* A thread's work, and how its end is noticed. */
-typedef struct {
-    Supervisor *supervisor;
-    GThreadFunc function;
-    gpointer data;
-} Task;
+/* --- signals and timers: all run in the main thread, within serve and stop_crew */
 
-static gpointer run_task(gpointer data)
+static gboolean on_stop(gpointer data)
 {
-    g_autofree Task *task = data;
-    Supervisor *supervisor = task->supervisor;
-
-    task->function(task->data);
-    g_mutex_lock(&supervisor->lock);
-    if (--supervisor->running == 0)
-        g_main_loop_quit(supervisor->shared.loop);
-    g_cond_signal(&supervisor->ended);
-    g_mutex_unlock(&supervisor->lock);
-    return NULL;
-}
-
-static void start_thread(Supervisor *supervisor, const char *name, GThreadFunc function, gpointer data)
-{
-    Task *task = g_new(Task, 1);
-
-    *task = (Task){.supervisor = supervisor, .function = function, .data = data};
-    g_mutex_lock(&supervisor->lock);
-    supervisor->running++;
-    g_mutex_unlock(&supervisor->lock);
-    g_ptr_array_add(supervisor->threads, g_thread_new(name, run_task, task));
-}
-
-static void start_threads(Supervisor *supervisor)
-{
-    Shared *shared = &supervisor->shared;
-    bool sync = shared->options->sync;
-
-    g_atomic_int_set(&shared->sweeping, sync ? 1 : 0);
-    if (!sync)
-        start_thread(supervisor, "watch", watcher_run, supervisor->watcher);
-    start_thread(supervisor, "sweep", sync ? sweeper_run_once : sweeper_run, supervisor->sweeper);
-    if (!sync)
-        start_thread(supervisor, "reaper", reaper_run, shared);
-    for (guint i = 0; i < shared->config->workers; i++)
-        start_thread(supervisor, "worker", worker_run, shared);
-}
-
-static gboolean on_signal(gpointer data)
-{
-    Shared *shared = data;
+    Supervisor *supervisor = data;
 
     /* A second signal means: now. */
-    if (stop_asked(shared->stop))
-        stop_now(shared->stop);
-    stop_gently(shared->stop);
-    g_main_loop_quit(shared->loop);
+    crew_ask_to_end(supervisor->crew, ++supervisor->stop_signals > 1);
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean on_reload(gpointer data)
+{
+    ((Supervisor *)data)->reload = true;
     return G_SOURCE_CONTINUE;
 }
 
@@ -98,54 +56,85 @@ static gboolean on_watchdog(gpointer data G_GNUC_UNUSED)
 
 static gboolean on_progress(gpointer data)
 {
-    Shared *shared = data;
+    Shared *shared = crew_shared(((Supervisor *)data)->crew);
 
     progress_draw(&shared->progress, !g_atomic_int_get(&shared->sweeping));
     return G_SOURCE_CONTINUE;
 }
 
-static void install_sources(Shared *shared)
+static gboolean on_limit(gpointer data)
+{
+    *(bool *)data = true;
+    return G_SOURCE_CONTINUE;
+}
+
+/* What nohup(1) is for: such a one-shot run outlives its terminal. */
+static bool ignores_hangup(void)
+{
+    struct sigaction action;
+
+    return sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+static void install_sources(Supervisor *supervisor)
 {
     guint64 watchdog_us = 0;
 
-    g_unix_signal_add(SIGTERM, on_signal, shared);
-    g_unix_signal_add(SIGINT, on_signal, shared);
+    g_unix_signal_add(SIGTERM, on_stop, supervisor);
+    g_unix_signal_add(SIGINT, on_stop, supervisor);
+    if (!supervisor->options->sync)
+        g_unix_signal_add(SIGHUP, on_reload, supervisor);
+    else if (!ignores_hangup())
+        g_unix_signal_add(SIGHUP, on_stop, supervisor);
     if (sd_watchdog_enabled(0, &watchdog_us) > 0)
         g_timeout_add((guint)(watchdog_us / 2000), on_watchdog, NULL);
-    if (shared->progress.terminal)
-        g_timeout_add(PROGRESS_INTERVAL_MS, on_progress, shared);
+    if (crew_shared(supervisor->crew)->progress.terminal)
+        g_timeout_add(PROGRESS_INTERVAL_MS, on_progress, supervisor);
 }
 
-/* Waits for the threads to end; true when all have. */
-static bool wait_for_threads(Supervisor *supervisor, gint64 deadline_us)
-{
-    bool ended;
+/* --- the end of a crew */
 
-    queue_wake(supervisor->shared.state);
-    sweeper_wake(supervisor->sweeper);
-    g_mutex_lock(&supervisor->lock);
-    while (supervisor->running > 0 && g_cond_wait_until(&supervisor->ended, &supervisor->lock, deadline_us))
-        continue;
-    ended = supervisor->running == 0;
-    g_mutex_unlock(&supervisor->lock);
-    return ended;
+/* Waits until no thread runs, a second signal came (unless that is why they are waited for), or the time is over. */
+static bool wait_for_end(Supervisor *supervisor, guint limit_ms, bool broken_off)
+{
+    bool over = false;
+    guint timer = g_timeout_add(limit_ms, on_limit, &over);
+
+    while (!over && !crew_has_ended(supervisor->crew) && (broken_off || supervisor->stop_signals < 2))
+        g_main_context_iteration(NULL, TRUE);
+    g_source_remove(timer);
+    return crew_has_ended(supervisor->crew);
 }
 
-/* Work in progress may finish; what hangs is broken off; who hangs in a library is left behind, his change stays queued. */
-static void stop_threads(Supervisor *supervisor)
+/* Who hangs in a library is left behind with the process, and his change stays queued. */
+G_NORETURN static void abandon(Supervisor *supervisor, bool reloading)
 {
-    stop_gently(supervisor->shared.stop);
-    if (!wait_for_threads(supervisor, g_get_monotonic_time() + FINISH_US)) {
-        stop_now(supervisor->shared.stop);
-        if (!wait_for_threads(supervisor, g_get_monotonic_time() + ABANDON_US)) {
-            log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "stopping although a server hangs; unfinished changes stay queued");
-            fflush(NULL);
-            _exit(supervisor->shared.fatal != NULL ? EXIT_ERROR : EXIT_IN_ORDER);
-        }
+    bool failed = crew_shared(supervisor->crew)->fatal != NULL;
+
+    if (reloading && supervisor->stop_signals == 0) {
+        log_entry(G_LOG_LEVEL_CRITICAL, NULL, NULL,
+                  "reloading although a server hangs: kolabd ends, to be started with the new configuration (systemd does); "
+                  "unfinished changes stay queued");
+        failed = true;
+    } else {
+        log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "stopping although a server hangs; unfinished changes stay queued");
     }
-    for (guint i = 0; i < supervisor->threads->len; i++)
-        g_thread_join(g_ptr_array_index(supervisor->threads, i));
+    fflush(NULL);
+    _exit(failed ? EXIT_ERROR : EXIT_IN_ORDER);
 }
+
+/* Work in progress may finish; what hangs is broken off. */
+static void stop_crew(Supervisor *supervisor, bool reloading)
+{
+    crew_ask_to_end(supervisor->crew, false);
+    if (wait_for_end(supervisor, FINISH_MS, false))
+        return;
+    crew_ask_to_end(supervisor->crew, true);
+    if (!wait_for_end(supervisor, ABANDON_MS, true))
+        abandon(supervisor, reloading);
+}
+
+/* --- the end of the run */
 
 static void note_start(Shared *shared)
 {
@@ -155,7 +144,8 @@ static void note_start(Shared *shared)
 
     if (!state_note(shared->state, "pid", pid, &fault) || !state_note(shared->state, "started", now, &fault)
         || !state_note(shared->state, "version", KOLABD_VERSION, &fault)
-        || !state_note(shared->state, "mode", shared->options->sync ? "sync" : "daemon", &fault))
+        || !state_note(shared->state, "mode", shared->options->sync ? "sync" : "daemon", &fault)
+        || !state_note(shared->state, RELOADED, NULL, &fault) || !state_note(shared->state, REFUSED, NULL, &fault))
         shared_fail(shared, g_steal_pointer(&fault));
 }
 
@@ -203,50 +193,130 @@ static int report(Shared *shared, bool interrupted)
     return options->dry_run && changed > 0 ? EXIT_TO_DO : EXIT_IN_ORDER;
 }
 
-/* From the start of the threads to their end. */
-static int run(Supervisor *supervisor)
-{
-    Shared *shared = &supervisor->shared;
-    bool interrupted;
+/* --- reloading */
 
-    install_sources(shared);
-    if (!shared->options->dry_run)
-        note_start(shared);
-    start_threads(supervisor);
-    sd_notify(0, "READY=1");
-    if (!stop_asked(shared->stop))
-        g_main_loop_run(shared->loop);
-    interrupted = stop_asked(shared->stop);
-    sd_notify(0, "STOPPING=1");
-    stop_threads(supervisor);
-    progress_clear(&shared->progress);
-    return report(shared, interrupted);
-}
-
-int supervisor_run(const Config *config, const RunOptions *options)
+/* That it cannot be written shows elsewhere. */
+static void note(Supervisor *supervisor, const char *name, const char *value)
 {
     g_autoptr(GError) fault = NULL;
-    g_autoptr(Stop) stop = stop_new();
+
+    if (!state_note(supervisor->state, name, value, &fault))
+        log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "%s", fault->message);
+}
+
+static bool read_again(const Supervisor *supervisor, Config **config, GError **error)
+{
+    g_autoptr(Config) read = NULL;
+
+    if (!config_read(supervisor->config_file, &read, error))
+        return false;
+    if (strcmp(read->state_file, supervisor->config->state_file) != 0) {
+        g_set_error(error, FAULT, FAULT_STOP, "%s: state_file: %s instead of %s needs a restart", supervisor->config_file,
+                    read->state_file, supervisor->config->state_file);
+        return false;
+    }
+    *config = g_steal_pointer(&read);
+    return true;
+}
+
+/* Each mistake is a line of the message. */
+static void refuse(Supervisor *supervisor, const GError *fault)
+{
+    g_auto(GStrv) mistakes = g_strsplit(fault->message, "\n", -1);
+    g_autofree char *all = g_strjoinv("; ", mistakes);
+    g_autofree char *told = g_strconcat(all, "; the configuration from before stays in force: mend it and reload again", NULL);
+
+    for (guint i = 0; mistakes[i] != NULL; i++)
+        log_entry(G_LOG_LEVEL_CRITICAL, NULL, NULL, "%s", mistakes[i]);
+    log_entry(G_LOG_LEVEL_CRITICAL, NULL, NULL, "%s is not taken over; the configuration from before stays in force",
+              supervisor->config_file);
+    note(supervisor, REFUSED, told);
+}
+
+/* A signal to stop, or something fatal, may come while the threads end: then they stay the last ones. */
+static void take_over(Supervisor *supervisor, Config *config)
+{
+    Shared *before = crew_shared(supervisor->crew);
+    g_autofree char *now = wait_timestamp(0);
+    bool patient;
+
+    stop_crew(supervisor, true);
+    if (supervisor->stop_signals > 0 || before->fatal != NULL) {
+        config_free(config);
+        return;
+    }
+    patient = before->patient || g_atomic_int_get(&before->connected);
+    crew_free(supervisor->crew);
+    config_free(supervisor->config);
+    supervisor->config = config;
+    log_init(config->log_level);
+    note(supervisor, RELOADED, now);
+    note(supervisor, REFUSED, NULL);
+    supervisor->crew = crew_new(config, supervisor->options, supervisor->state, patient);
+    crew_start(supervisor->crew);
+    log_entry(G_LOG_LEVEL_MESSAGE, NULL, NULL, "%s is taken over", supervisor->config_file);
+}
+
+static void reload(Supervisor *supervisor)
+{
+    g_autoptr(GError) fault = NULL;
+    Config *config;
+
+    supervisor->reload = false;
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time());
+    if (read_again(supervisor, &config, &fault)) {
+        take_over(supervisor, config);
+        sd_notify(0, "READY=1");
+    } else {
+        refuse(supervisor, fault);
+        sd_notify(0, "READY=1\nSTATUS=the changed configuration is refused (kolabctl problems); the one from before is in force");
+    }
+}
+
+/* --- from the start of the threads to their end */
+
+static void serve(const Supervisor *supervisor)
+{
+    while (supervisor->stop_signals == 0 && !supervisor->reload && !crew_is_over(supervisor->crew))
+        g_main_context_iteration(NULL, TRUE);
+}
+
+static int run(Supervisor *supervisor)
+{
+    Shared *shared = crew_shared(supervisor->crew);
+
+    install_sources(supervisor);
+    if (!supervisor->options->dry_run)
+        note_start(shared);
+    crew_start(supervisor->crew);
+    sd_notify(0, "READY=1");
+    serve(supervisor);
+    while (supervisor->stop_signals == 0 && !crew_is_over(supervisor->crew)) {
+        reload(supervisor);
+        serve(supervisor);
+    }
+    sd_notify(0, "STOPPING=1");
+    stop_crew(supervisor, false);
+    shared = crew_shared(supervisor->crew);
+    progress_clear(&shared->progress);
+    return report(shared, supervisor->stop_signals > 0);
+}
+
+int supervisor_run(const char *config_file, Config *config, const RunOptions *options)
+{
+    g_autoptr(GError) fault = NULL;
     g_autoptr(State) state = state_open(config->state_file, options->dry_run ? STATE_SCRATCH : STATE_OWN, &fault);
-    Supervisor supervisor = {0};
+    Supervisor supervisor = {.config_file = config_file, .options = options, .config = config, .state = state};
     int status;
 
     if (state == NULL) {
         log_entry(G_LOG_LEVEL_CRITICAL, NULL, NULL, "%s", fault->message);
+        config_free(config);
         return options->sync ? EXIT_ERROR : EXIT_CONFIGURATION;
     }
-    shared_init(&supervisor.shared, config, options, state, stop);
-    supervisor.threads = g_ptr_array_new();
-    g_mutex_init(&supervisor.lock);
-    g_cond_init(&supervisor.ended);
-    supervisor.sweeper = sweeper_new(&supervisor.shared);
-    supervisor.watcher = options->sync ? NULL : watcher_new(&supervisor.shared, supervisor.sweeper);
+    supervisor.crew = crew_new(config, options, state, false);
     status = run(&supervisor);
-    watcher_free(supervisor.watcher);
-    sweeper_free(supervisor.sweeper);
-    g_ptr_array_unref(supervisor.threads);
-    g_mutex_clear(&supervisor.lock);
-    g_cond_clear(&supervisor.ended);
-    shared_clear(&supervisor.shared);
+    crew_free(supervisor.crew);
+    config_free(supervisor.config);
     return status;
 }

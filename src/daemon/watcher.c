@@ -357,7 +357,7 @@ gpointer watcher_run(gpointer data)
         if (watch_once(watcher, &attempts, &watched, &fault))
             break;
         /* A server that cannot be watched at all will not learn it, even if workers are connected by now. */
-        if (!watched && fault_of(fault) == FAULT_STOP && !stop_asked(shared->stop))
+        if (!watched && !shared->patient && fault_of(fault) == FAULT_STOP && !stop_asked(shared->stop))
             shared_fail(shared, g_steal_pointer(&fault));
         else
             shared_outage(shared, shared->config->directory->uri, ++attempts, g_steal_pointer(&fault));

@@ -83,7 +83,7 @@ static bool append_problems_text(State *state, GString *out, GError **error)
     static const char PROBLEMS[] =
         "SELECT iif(what IN ('domain', 'held'), domain, NULL) AS domain, dn AS entry, unique_id AS \"unique id\", address, mailbox,"
         " since, CASE WHEN what = 'domain' THEN 'not in order' WHEN what = 'outage' THEN 'out of reach'"
-        "  WHEN what = 'held' THEN 'held for approval'"
+        "  WHEN what = 'configuration' THEN 'not taken over' WHEN what = 'held' THEN 'held for approval'"
         "  WHEN what = 'departure' THEN 'not deleted' WHEN what = 'server' THEN"
         "  'tried again when the server is another version' WHEN next_try IS NULL THEN"
         "  'parked: waits until the entry changes, or kolabctl retry' ELSE 'next try ' || next_try END AS state,"

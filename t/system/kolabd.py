@@ -142,6 +142,18 @@ class Daemon:
             except BlockingIOError:
                 return "READY=1" in self.notified
 
+    def reload(self, deadline=20):
+        """As `systemctl reload` does: SIGHUP, then RELOADING=1 and READY=1. Gives what the daemon wrote meanwhile."""
+        self.read_notices()
+        noticed, written = len(self.notified), len(self.log_text)
+        self.process.send_signal(signal.SIGHUP)
+
+        def done():
+            self.read_notices()
+            return re.search("^RELOADING=1$.*^READY=1$", self.notified[noticed:], re.MULTILINE | re.DOTALL) or self.fail_when_ended()
+        wait_until(done, deadline, "RELOADING=1, READY=1")
+        return self.log_text[written:]
+
     def fail_when_ended(self):
         assert self.running, f"kolabd ended with {self.process.returncode}:\n{self.log_text}"
 
