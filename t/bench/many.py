@@ -38,11 +38,6 @@ def connections(pid, uri):
     return sum(row[9] in sockets and row[2].endswith(f":{port:04X}") for row in rows)
 
 
-def peak_memory_mib(pid):
-    text = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return int(re.search(r"^VmHWM:\s+(\d+) kB$", text, re.MULTILINE)[1]) / 1024
-
-
 def newcomer_ms(world, daemon, word, number):
     """From the directory's answer to whoever adds the person, to the end of kolabd's work."""
     world.add_person(word, number)
@@ -61,7 +56,7 @@ def measure_daemon(world, table, count, workers):
         table.add("  daemon: a new person of the last domain, added to done",
                   [newcomer_ms(world, daemon, f"{WORD}{count - 1}", PEOPLE + number) for number in range(NEWCOMERS)], "ms")
         table.add("  daemon: connections to the directory", connections(daemon.pid, world.ds["LDAPS_URI"]), "")
-        table.add("  daemon: peak memory", peak_memory_mib(daemon.pid), "MiB", "< 40")
+        table.add("  daemon: peak memory", daemon.peak_memory_kib / 1024, "MiB", "< 40")
         daemon.stop()
     finally:
         daemon.close()

@@ -125,6 +125,10 @@ class Daemon:
     def log_text(self):
         return self.log.read_bytes()[self.log_start:].decode(errors="replace")
 
+    @property
+    def peak_memory_kib(self):
+        return int(re.search(r"^VmHWM:\s+(\d+) kB$", pathlib.Path(f"/proc/{self.pid}/status").read_text(), re.MULTILINE)[1])
+
     def wait_for_log(self, pattern, deadline=20):
         """Waits for a line that the regular expression is found in; gives the match."""
         def found():
