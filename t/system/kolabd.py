@@ -1,5 +1,6 @@
 """Running kolabd and kolabctl: a configuration file, a state file and a log for each test."""
 
+import contextlib
 import copy
 import json
 import os
@@ -8,6 +9,7 @@ import re
 import shlex
 import signal
 import socket
+import sqlite3
 import subprocess
 
 import pytest
@@ -67,6 +69,13 @@ class Kolabd:
     def ctl(self, *arguments, check=True, timeout=60):
         """kolabctl --config FILE ARGUMENTS"""
         return self.complete("kolabctl", arguments, check, timeout)
+
+    def query(self, statement):
+        """Asks the state file; [] before there is one."""
+        if not self.state.exists():
+            return []
+        with contextlib.closing(sqlite3.connect(f"file:{self.state}?mode=ro", uri=True)) as connection:
+            return connection.execute(statement).fetchall()
 
     def start(self, *arguments):
         """Starts the daemon; gives a handle."""

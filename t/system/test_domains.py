@@ -286,6 +286,35 @@ def test_a_broken_domain_has_its_own_problem_and_stops_nobody(lab, domains, kola
     wait_until(lambda: not domains.standing("blind")["problem"], 30)
 
 
+def test_domains_that_die_delay_nobody_and_keep_everything(lab, domains, kolabd, wait_until):
+    domains.configure(folders={"create": {"Drafts": {}}}, deletion={"delay": "0s"}, sweep_interval="1s")
+    dead = {label: domains.add(label) for label in ("vanished", "hidden")}
+    domains.add("a")
+    people = {(label, uid): domains.add_person(label, uid) for label in dead for uid in ("anna", "bert", "carl", "dora", "ella")}
+    daemon = kolabd.start()
+    for label, uid in people:
+        in_order(daemon, domains.mailbox(label, uid))
+    base = lab.rename(domains.base_dn("vanished"), "ou=elsewhere")
+    lab.modify(domains.base_dn("hidden"), aci=hidden_from_service(lab))
+    for (label, _), dn in people.items():
+        lab.modify(dn.replace(domains.base_dn("vanished"), base), mailQuota=4711)
+    newcomers = [domains.mailbox("a", f"p{number}") for number in range(20)]
+    for number in range(20):
+        domains.add_person("a", f"p{number}")
+    for mailbox in newcomers:
+        in_order(daemon, mailbox)
+    wait_until(lambda: all(domains.standing(label)["problem"] for label in dead), SECONDS)
+    assert domains.standing("a")["problem"] is None
+    for label, name in dead.items():
+        assert entries(kolabd, name) == [(domains.mailbox(label, uid), "ok") for uid in ("anna", "bert", "carl", "dora", "ella")]
+    assert not any(lab.imap.quota(domains.mailbox(*who)) for who in people)
+    lab.rename(base, "ou=vanished")
+    lab.modify(domains.base_dn("hidden"), aci=None)
+    wait_until(lambda: all(lab.imap.quota(domains.mailbox(*who)) == 4711 for who in people), 60)
+    wait_until(lambda: kolabd.ctl("problems", check=False).stdout == "no problems\n", SECONDS)
+    assert all(daemon.log_text.count(f"domain {name} cannot be read completely") == 1 for name in dead.values())
+
+
 def test_a_sync_with_a_broken_domain_serves_the_others_and_says_so(lab, domains, kolabd):
     domains.configure()
     domains.add("a", base=False)

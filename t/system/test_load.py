@@ -3,7 +3,6 @@
 import contextlib
 import os
 import pathlib
-import sqlite3
 import sys
 
 import pytest
@@ -66,11 +65,6 @@ def add_people(lab, kolabd):
     return dns
 
 
-def query(kolabd, statement):
-    with contextlib.closing(sqlite3.connect(f"file:{kolabd.state}?mode=ro", uri=True)) as connection:
-        return connection.execute(statement).fetchall()
-
-
 def quota_burst(lab, people, count):
     """Gives the burst, and what each person has after it: every change gives more than the one before."""
     burst = Burst(lab.ds.env)
@@ -86,14 +80,14 @@ def start_in_order(kolabd):
 
 
 def check_end(lab, kolabd, wait_until, expected):
-    wait_until(lambda: query(kolabd, "SELECT count(*) FROM change") == [(0,)], SECONDS, "an empty queue")
+    wait_until(lambda: kolabd.query("SELECT count(*) FROM change") == [(0,)], SECONDS, "an empty queue")
     assert {mailbox: lab.imap.quota(mailbox) for mailbox in expected} == expected
     assert kolabd.ctl("problems").stdout == "no problems\n"
 
 
 def check_order(kolabd):
     """Nobody's quota went back to an older value. Gives how often quotas were set since the first time."""
-    steps = query(kolabd, "SELECT unique_id, CAST(after AS INTEGER) FROM journal WHERE step = 'set quota' ORDER BY id")
+    steps = kolabd.query("SELECT unique_id, CAST(after AS INTEGER) FROM journal WHERE step = 'set quota' ORDER BY id")
     last = {}
     for unique_id, kib in steps:
         assert kib > last.get(unique_id, 0), (unique_id, kib, last[unique_id])
@@ -121,7 +115,7 @@ def test_the_watch_reads_on_while_all_workers_hang_and_a_crash_loses_nothing(lab
     burst, expected = quota_burst(lab, people, MODIFICATIONS)
     burst.run()
     # Each notice adds 1 to the generation of its entry's row.
-    wait_until(lambda: query(kolabd, "SELECT count(*), sum(generation) FROM change") == [(PEOPLE, MODIFICATIONS)], SECONDS,
+    wait_until(lambda: kolabd.query("SELECT count(*), sum(generation) FROM change") == [(PEOPLE, MODIFICATIONS)], SECONDS,
                "every notice is in the queue")
     assert hanging.hanging() == 2
     assert daemon.log_text.count("watching ldap") == 1
