@@ -25,6 +25,10 @@ bool config_check_host(const char *text, GError **error) G_GNUC_WARN_UNUSED_RESU
 bool config_check_absolute_path(const char *text, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* A partition of the IMAP server: letters, digits, hyphens, underscores, dots. */
 bool config_check_partition(const char *text, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The same, or nothing. */
+bool config_check_partition_or_none(const char *text, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* A server's name as Cyrus has it, with or without a port. */
+bool config_check_server(const char *text, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* A language or locale that the transliteration knows. */
 bool config_check_locale(const char *text, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* A metadata entry's name (RFC 5464): below /private/ or /shared/. */
@@ -39,6 +43,3 @@ bool config_check_imap_uri(const char *text, GError **error) G_GNUC_WARN_UNUSED_
 /* The parts of a URI that passed its check; each is owned by the caller. */
 char *config_uri_scheme(const char *uri);
 char *config_uri_host(const char *uri);
-
-/* 127.0.0.0/8, ::1, localhost. */
-bool config_host_is_loopback(const char *host);

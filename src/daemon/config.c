@@ -3,6 +3,7 @@
 #include "daemon/config_domains.h"
 #include "daemon/config_schema.h"
 #include "model/fault.h"
+#include "model/server_name.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,7 +46,7 @@ static void check_transport(const Reading *reading, const ConfigNode *section, c
     if (insecure && g_str_has_suffix(scheme, "s"))
         config_mistakes_add(reading->mistakes, at->line, at->column,
                             "insecure: %s:// always has verified TLS; remove the setting", scheme);
-    else if (insecure && !config_host_is_loopback(host))
+    else if (insecure && !host_is_loopback(host))
         config_mistakes_add(
             reading->mistakes, at->line, at->column,
             "insecure: allowed for loopback hosts only (127.0.0.0/8, ::1, localhost); use %ss://, or %s:// "

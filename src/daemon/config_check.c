@@ -1,6 +1,7 @@
 #include "daemon/config_check.h"
 
 #include "model/fault.h"
+#include "model/server_name.h"
 #include "policy/transliterate.h"
 
 #include <arpa/inet.h>
@@ -40,6 +41,11 @@ bool config_check_partition(const char *text, GError **error)
 {
     return (*text != '\0' && is_all(text, "-_."))
         || refuse(error, "the name of a partition (letters, digits, hyphens, underscores, dots)", text);
+}
+
+bool config_check_partition_or_none(const char *text, GError **error)
+{
+    return *text == '\0' || config_check_partition(text, error);
 }
 
 bool config_check_absolute_path(const char *text, GError **error)
@@ -87,6 +93,24 @@ bool config_check_host(const char *text, GError **error)
 {
     return *text == '\0' || is_domain(text) || is_ipv6(text)
         || refuse(error, "a host name, or \"\" for none", text);
+}
+
+static bool is_port(const char *text)
+{
+    guint64 port;
+
+    return g_ascii_string_to_unsigned(text, 10, 1, G_MAXUINT16, &port, NULL);
+}
+
+bool config_check_server(const char *text, GError **error)
+{
+    g_autofree char *host = NULL;
+    g_autofree char *port = NULL;
+
+    server_name_split(text, &host, &port);
+    return (server_name_is_word(text) && (is_domain(host) || is_ipv6(host)) && (*port == '\0' || is_port(port))
+            && !g_str_has_suffix(text, ":"))
+        || refuse(error, "a server's name as Cyrus has it, HOST or HOST:PORT", text);
 }
 
 bool config_check_metadata_name(const char *text, GError **error)
@@ -202,16 +226,4 @@ bool config_check_imap_uri(const char *text, GError **error)
     static const char *const schemes[] = {"imap", "imaps", NULL};
 
     return check_uri(text, schemes, error);
-}
-
-bool config_host_is_loopback(const char *host)
-{
-    struct in_addr v4;
-    struct in6_addr v6;
-
-    if (inet_pton(AF_INET, host, &v4) == 1)
-        return ntohl(v4.s_addr) >> 24 == 127;
-    if (inet_pton(AF_INET6, host, &v6) == 1)
-        return IN6_IS_ADDR_LOOPBACK(&v6);
-    return g_ascii_strcasecmp(host, "localhost") == 0;
 }

@@ -1,6 +1,7 @@
 #include "model/entry.h"
 #include "model/fault.h"
 #include "model/mailbox_name.h"
+#include "model/server_name.h"
 #include "suite.h"
 
 #include <check.h>
@@ -270,10 +271,59 @@ START_TEST(values_from_outside_are_shown_escaped_and_cut)
 }
 END_TEST
 
+static const struct {
+    const char *name;
+    const char *host;
+    const char *port;
+    bool word; /* may stand in a command */
+} servers[] = {
+    {"imap1.example.org", "imap1.example.org", "", true},
+    {"IMAP1", "IMAP1", "", true},
+    {"127.0.0.1:24143", "127.0.0.1", "24143", true},
+    {"[::1]:143", "::1", "143", true},
+    {"[2001:db8::1]", "2001:db8::1", "", true},
+    {"2001:db8::1", "2001:db8::1", "", true},
+    {"imap_1", "imap_1", "", true},
+    {"", "", "", false},
+    {"two words", "two words", "", false},
+    {"x\r\nA1 DELETE y", "x\r\nA1 DELETE y", "", false},
+    {"x!part", "x!part", "", false},
+    {"x)", "x)", "", false},
+    {"\"x\"", "\"x\"", "", false},
+    {"{3+}", "{3+}", "", false},
+    {"\xc3\xbc.example", "\xc3\xbc.example", "", false},
+};
+
+START_TEST(a_servers_name_is_a_host_with_or_without_a_port)
+{
+    g_autofree char *host = NULL;
+    g_autofree char *port = NULL;
+
+    server_name_split(servers[_i].name, &host, &port);
+    ck_assert_str_eq(host, servers[_i].host);
+    ck_assert_str_eq(port, servers[_i].port);
+    ck_assert(server_name_is_word(servers[_i].name) == servers[_i].word);
+}
+END_TEST
+
+START_TEST(servers_names_are_compared_without_case_and_none_is_no_server)
+{
+    g_autofree char *longest = g_strnfill(259, 'x');
+    g_autofree char *over = g_strnfill(260, 'x');
+
+    ck_assert(server_name_equal("IMAP1.Example.org", "imap1.example.ORG"));
+    ck_assert(!server_name_equal("imap1.example.org", "imap2.example.org"));
+    ck_assert(!server_name_equal("imap1", "imap1:143"));
+    ck_assert(!server_name_equal(NULL, "imap1") && !server_name_equal("imap1", NULL) && !server_name_equal(NULL, NULL));
+    ck_assert(server_name_is_word(longest) && !server_name_is_word(over) && !server_name_is_word(NULL));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("model");
     TCase *entries = tcase_create("entry"), *names = tcase_create("mailbox name");
+    TCase *hosts = tcase_create("server name");
 
     tcase_add_test(entries, unique_ids_are_lower_case);
     tcase_add_test(entries, attribute_names_are_compared_without_case);
@@ -291,6 +341,9 @@ int main(void)
     tcase_add_loop_test(names, names_travel_in_modified_utf7_and_come_back, 0, G_N_ELEMENTS(wires));
     tcase_add_loop_test(names, a_broken_wire_name_comes_back_as_valid_utf8, 0, G_N_ELEMENTS(broken_wires));
     suite_add_tcase(suite, entries);
+    tcase_add_loop_test(hosts, a_servers_name_is_a_host_with_or_without_a_port, 0, G_N_ELEMENTS(servers));
+    tcase_add_test(hosts, servers_names_are_compared_without_case_and_none_is_no_server);
     suite_add_tcase(suite, names);
+    suite_add_tcase(suite, hosts);
     return run_suite(suite);
 }
