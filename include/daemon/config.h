@@ -25,7 +25,9 @@ typedef struct {
     gint64 sweep_interval_us; /* 0: only at start and after a lost watch */
     LogLevel log_level;
     DirectorySettings *directory;
-    ImapSettings *imap;
+    ImapSettings *imap;         /* the IMAP server of all domains that have none of their own: the first of imap_servers */
+    GPtrArray *imap_servers;    /* of ImapSettings*, no two of them equal */
+    GHashTable *imap_of_domain; /* char* name, lower case -> ImapSettings*, owned by imap_servers; see config_imap_of */
     DiscoverySettings discovery;
     GPtrArray *domains;       /* of DomainSettings*: those of the file */
     DomainSettings *defaults; /* the global settings: what a domain has that the file does not name */
@@ -44,3 +46,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
 
 /* A domain of the file by its name or an alias, without case. NULL when there is none; owned by the configuration. */
 DomainSettings *config_find_domain(const Config *config, const char *name);
+
+/* The IMAP server of a domain by its name, without case; one that the file does not name has the global one. Domains with equal
+ * settings share one object: the same pointer is the same server. Never NULL; owned by the configuration. */
+const ImapSettings *config_imap_of(const Config *config, const char *domain);

@@ -4,21 +4,10 @@
 #pragma once
 
 #include "imap/command.h"
+#include "imap/settings.h"
 #include "wait/wait.h"
 
 #include <glib.h>
-
-typedef struct {
-    char *uri;            /* imaps://host[:port] or imap://host[:port] (STARTTLS is then demanded) */
-    char *admin_login;
-    char *admin_password; /* secret: never in a message */
-    char *ca_file;        /* NULL: the system's */
-    bool insecure;        /* no TLS over loopback */
-    gint64 timeout_us;    /* without any progress */
-    guint window;         /* commands in flight */
-} ImapSettings;
-
-void imap_settings_free(ImapSettings *settings);
 
 typedef struct ImapSession ImapSession;
 

@@ -1,9 +1,10 @@
 #include "daemon/config.h"
 
 #include "daemon/config_domains.h"
+#include "daemon/config_imap.h"
 #include "daemon/config_schema.h"
+#include "daemon/config_transport.h"
 #include "model/fault.h"
-#include "model/server_name.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,8 @@ void config_free(Config *config)
         return;
     g_free(config->state_file);
     g_clear_pointer(&config->directory, directory_settings_free);
-    g_clear_pointer(&config->imap, imap_settings_free);
+    g_clear_pointer(&config->imap_of_domain, g_hash_table_unref);
+    g_clear_pointer(&config->imap_servers, g_ptr_array_unref);
     g_clear_pointer(&config->domains, g_ptr_array_unref);
     g_clear_pointer(&config->defaults, domain_settings_unref);
     g_free(config->discovery.base_dn);
@@ -32,41 +34,6 @@ void config_free(Config *config)
 }
 
 /* --- what several settings say together */
-
-/* A password goes over the net under TLS only. ldapi:// is no net. */
-static void check_transport(const Reading *reading, const ConfigNode *section, const char *uri, bool insecure,
-                            bool starttls)
-{
-    g_autofree char *scheme = config_uri_scheme(uri);
-    g_autofree char *host = config_uri_host(uri);
-    const ConfigNode *at = config_node_find(section, insecure ? "insecure" : "starttls");
-
-    if (strcmp(scheme, "ldapi") == 0 || at == NULL)
-        return;
-    if (insecure && g_str_has_suffix(scheme, "s"))
-        config_mistakes_add(reading->mistakes, at->line, at->column,
-                            "insecure: %s:// always has verified TLS; remove the setting", scheme);
-    else if (insecure && !host_is_loopback(host))
-        config_mistakes_add(
-            reading->mistakes, at->line, at->column,
-            "insecure: allowed for loopback hosts only (127.0.0.0/8, ::1, localhost); use %ss://, or %s:// "
-            "with StartTLS",
-            scheme, scheme);
-    else if (!insecure && !starttls && strcmp(scheme, "ldap") == 0)
-        config_mistakes_add(
-            reading->mistakes, at->line, at->column,
-            "starttls: without TLS the password is in clear text on the net; want starttls: true or "
-            "ldaps:// (for a loopback host, insecure: true allows it)");
-}
-
-/* The mail host follows imap.uri unless set; set empty it is none. */
-static void complete_mail_host(const ConfigNode *root, const ImapSettings *imap, DomainSettings *base)
-{
-    if (config_node_find(root, "imap.mail_host") == NULL && imap->uri != NULL)
-        base->mail_host = config_uri_host(imap->uri);
-    if (base->mail_host != NULL && *base->mail_host == '\0')
-        g_clear_pointer(&base->mail_host, g_free);
-}
 
 /* An empty base DN is none; an empty filter would be a strange way to say so. */
 static void complete_discovery(const Reading *reading, const ConfigNode *root, DiscoverySettings *discovery)
@@ -87,22 +54,23 @@ static Config *read_config(const Reading *reading, const ConfigNode *root)
     gpointer targets[TARGET_COUNT] = {NULL};
 
     config->directory = g_new0(DirectorySettings, 1);
-    config->imap = g_new0(ImapSettings, 1);
+    config->imap = imap_settings_new();
+    config->imap_servers = g_ptr_array_new_with_free_func((GDestroyNotify)imap_settings_free);
+    g_ptr_array_add(config->imap_servers, config->imap);
+    config->imap_of_domain = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     targets[TARGET_CONFIG] = config;
     targets[TARGET_DIRECTORY] = config->directory;
     targets[TARGET_IMAP] = config->imap;
     targets[TARGET_DOMAIN] = base;
     config_settings_read(reading, PLACE_GLOBAL | PLACE_INHERITED, root, targets);
     config_domains_check_attributes(reading, base, config_node_find(root, "attributes"));
-    complete_mail_host(root, config->imap, base);
+    config_imap_complete_mail_host(root, NULL, base);
     if (config->directory->uri != NULL)
-        check_transport(reading, config_node_find(root, "ldap"), config->directory->uri,
-                        config->directory->insecure, config->directory->starttls);
-    if (config->imap->uri != NULL)
-        check_transport(reading, config_node_find(root, "imap"), config->imap->uri, config->imap->insecure,
-                        true);
+        config_transport_check(reading, config_node_find(root, "ldap"), config->directory->uri, config->directory->insecure,
+                               config->directory->starttls);
     complete_discovery(reading, root, &config->discovery);
     config->domains = config_domains_read(reading, root, base, config->discovery.base_dn != NULL);
+    config_imap_read(reading, root, config);
     config->defaults = g_steal_pointer(&base);
     return config;
 }
@@ -180,4 +148,12 @@ DomainSettings *config_find_domain(const Config *config, const char *name)
             return domain;
     }
     return NULL;
+}
+
+const ImapSettings *config_imap_of(const Config *config, const char *domain)
+{
+    g_autofree char *name = g_ascii_strdown(domain, -1);
+    const ImapSettings *own = g_hash_table_lookup(config->imap_of_domain, name);
+
+    return own != NULL ? own : config->imap;
 }

@@ -1,5 +1,6 @@
 #include "daemon/config_domains.h"
 
+#include "daemon/config_imap.h"
 #include "model/fault.h"
 
 #include <stddef.h>
@@ -101,6 +102,7 @@ static DomainSettings *read_domain(const Reading *reading, const char *name, con
     settings->own_base_dn = config_node_find(node, "base_dn") != NULL;
     settings->own_aliases = config_node_find(node, "aliases") != NULL;
     config_domains_check_attributes(reading, settings, config_node_find(node, "attributes"));
+    config_imap_complete_mail_host(node, base, settings);
     return settings;
 }
 

@@ -222,6 +222,8 @@ const SettingType type_imap_uri = {"a URI", CONFIG_TEXT, STORE_TEXT, .check = co
 const SettingType type_host = {"a host name", CONFIG_TEXT, STORE_TEXT, .check = config_check_host};
 const SettingType type_partition = {"a partition's name", CONFIG_TEXT, STORE_TEXT,
                                     .check = config_check_partition};
+const SettingType type_partition_or_none = {"a partition's name, or \"\" for none", CONFIG_TEXT, STORE_TEXT,
+                                            .check = config_check_partition_or_none};
 const SettingType type_domain_names = {"a list of domain names", CONFIG_LIST, STORE_LIST,
                                        .check = config_check_domain};
 const SettingType type_domains = {"a mapping of domain names", CONFIG_MAPPING, STORE_LIST, .read = NULL};

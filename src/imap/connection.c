@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/socket.h>
 
 struct ImapConnection {
@@ -19,19 +18,6 @@ struct ImapConnection {
     bool preauth;                 /* the server took us for somebody without asking */
     char detail[CURL_ERROR_SIZE]; /* libcurl's text of the last failure */
 };
-
-void imap_settings_free(ImapSettings *settings)
-{
-    if (settings == NULL)
-        return;
-    if (settings->admin_password != NULL)
-        explicit_bzero(settings->admin_password, strlen(settings->admin_password));
-    g_free(settings->uri);
-    g_free(settings->admin_login);
-    g_free(settings->admin_password);
-    g_free(settings->ca_file);
-    g_free(settings);
-}
 
 static void initialise_curl_once(void)
 {

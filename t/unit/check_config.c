@@ -1,6 +1,7 @@
 #include "daemon/config.h"
 #include "daemon/config_schema.h"
 #include "daemon/config_secret.h"
+#include "imap/backend.h"
 #include "model/account.h"
 #include "model/fault.h"
 #include "suite.h"
@@ -200,6 +201,31 @@ static const struct {
      "x:3:28: base_dn: want a distinguished name such as ou=People,dc=example,dc=org, got \"a.org\""},
     {LDAP IMAP "domains: {a.org: {attributes: {mail: alias}}}\n",
      "x:3:31: attributes.mail and attributes.alias are the same attribute \"alias\""},
+
+    /* several IMAP servers */
+    {LDAP IMAP "domains: {a.org: {imap: imaps://b}}\n", "x:3:25: imap: want a mapping of settings, got a text"},
+    {LDAP IMAP "domains: {a.org: {imap: {urii: imaps://b}}}\n", "x:3:26: unknown setting \"urii\"; did you mean \"uri\"?"},
+    {LDAP IMAP "domains: {a.org: {imap: {uri: 'imaps://x:hunter2@b'}}}\n",
+     "x:3:31: imap.uri: want only SCHEME://HOST[:PORT], without user, path or query"},
+    {LDAP IMAP "domains: {a.org: {imap: {password: hunter2}}}\n",
+     "x:3:26: unknown setting: a password does not stand in this file; write it to a file of its own and name that with "
+     "imap.admin_password_file"},
+    {LDAP IMAP "domains: {a.org: {imap: {window: 0}}}\n",
+     "x:3:34: imap.window: want a whole number from 1 to 1024, got \"0\""},
+    {LDAP DOMAINS "imap: {uri: imaps://i, admin_login: a, admin_password_file: /p, backends: [b]}\n",
+     "x:3:75: imap.backends: want a mapping of servers' names to their URIs, got a list"},
+    {LDAP DOMAINS "imap: {uri: imaps://i, admin_login: a, admin_password_file: /p, backends: {a b: imaps://b}}\n",
+     "x:3:76: imap.backends: want a server's name as Cyrus has it, HOST or HOST:PORT, got \"a b\""},
+    {LDAP DOMAINS "imap: {uri: imaps://i, admin_login: a, admin_password_file: /p, backends: {b: imaps://b, B: imaps://c}}\n",
+     "x:3:90: imap.backends: the same server twice (names are compared without case)"},
+    {LDAP DOMAINS "imap: {uri: imaps://i, admin_login: a, admin_password_file: /p, backends: {b: [imaps://b, {}]}}\n",
+     "x:3:91: imap.backends: want the URI of a server, or a list of them"},
+    {LDAP DOMAINS "imap: {uri: imaps://i, admin_login: a, admin_password_file: /p, backends: {b: []}}\n",
+     "x:3:79: imap.backends: want 1 to 4 URIs of a server"},
+    {LDAP DOMAINS "imap: {uri: imaps://i, admin_login: a, admin_password_file: /p, backends: {b: ~}}\n",
+     "x:3:79: imap.backends: want a URI SCHEME://HOST[:PORT] with scheme imap or imaps"},
+    {LDAP DOMAINS "imap: {uri: imaps://i, admin_login: a, admin_password_file: /p, backends: {b: 'imaps://u:hunter2@b'}}\n",
+     "x:3:79: imap.backends: want only SCHEME://HOST[:PORT], without user, path or query"},
 };
 
 START_TEST(a_mistake_is_reported_with_its_place)
@@ -471,6 +497,8 @@ START_TEST(what_is_not_set_has_its_default)
     ck_assert_uint_eq(config->directory->page_size, 500);
     ck_assert_int_eq(config->imap->timeout_us, 30 * G_TIME_SPAN_SECOND);
     ck_assert_uint_eq(config->imap->window, 64);
+    ck_assert_uint_eq(config->imap->backends->len, 0);
+    ck_assert_uint_eq(config->imap_servers->len, 1);
     ck_assert_str_eq(domain->base_dn, "dc=example,dc=org");
     ck_assert_str_eq(domain->mail_host, "imap.example.org");
     ck_assert_str_eq(domain->unique_id_attribute, "nsUniqueId");
@@ -598,6 +626,144 @@ START_TEST(an_empty_discovery_base_turns_it_off)
 }
 END_TEST
 
+/* --- several IMAP servers */
+
+#define LOOPBACK "imap: {uri: imap://127.0.0.1, insecure: true, admin_login: a, admin_password_file: /p"
+
+static const struct {
+    const char *imap; /* of the file, but for its end */
+    const char *domain;
+    const char *problem; /* NULL: accepted */
+} domain_transports[] = {
+    {"imap: {uri: imaps://i, admin_login: a, admin_password_file: /p", "uri: imap://127.0.0.1, insecure: true", NULL},
+    {"imap: {uri: imaps://i, admin_login: a, admin_password_file: /p", "uri: imap://h", NULL},
+    {"imap: {uri: imaps://i, admin_login: a, admin_password_file: /p", "uri: imap://h, insecure: true",
+     "x:3:51: insecure: allowed for loopback hosts only (127.0.0.0/8, ::1, localhost); use imaps://, or imap:// with StartTLS"},
+    {"imap: {uri: imaps://i, admin_login: a, admin_password_file: /p", "insecure: true",
+     "x:3:36: insecure: imaps:// always has verified TLS; remove the setting"},
+    {LOOPBACK, "uri: 'imap://127.0.0.2:1143'", NULL},
+    {LOOPBACK, "uri: imap://h, insecure: false", NULL},
+    {LOOPBACK, "window: 3", NULL},
+    {LOOPBACK, "uri: imap://h",
+     "x:3:31: insecure: allowed for loopback hosts only (127.0.0.0/8, ::1, localhost); use imaps://, or imap:// with StartTLS "
+     "and insecure: false here"},
+    {LOOPBACK, "uri: imaps://h", "x:3:31: insecure: imaps:// always has verified TLS; set insecure: false here"},
+    {LOOPBACK ", backends: {b: imap://127.0.0.3, c: imaps://c}", "", NULL},
+    {LOOPBACK ", backends: {b: [imap://127.0.0.3, imap://b]}", "",
+     "x:2:98: backends: with insecure, imap:// is allowed for loopback hosts only (127.0.0.0/8, ::1, localhost); use imaps:// "
+     "for b"},
+    {LOOPBACK, "backends: {b: imap://b}",
+     "x:3:36: backends: with insecure, imap:// is allowed for loopback hosts only (127.0.0.0/8, ::1, localhost); use imaps:// "
+     "for b"},
+    {"imap: {uri: imaps://i, admin_login: a, admin_password_file: /p, backends: {b: imap://b}", "", NULL},
+    {"imap: {uri: imaps://i, admin_login: a, admin_password_file: /p, backends: {b: imap://b}",
+     "uri: imap://127.0.0.1, insecure: true",
+     "x:3:59: backends: with insecure, imap:// is allowed for loopback hosts only (127.0.0.0/8, ::1, localhost); use imaps:// "
+     "for b"},
+};
+
+START_TEST(a_domains_own_server_gets_no_password_in_clear_text_either)
+{
+    g_autofree char *text = g_strdup_printf(LDAP "%s}\ndomains: {a.org: {imap: {%s}}}\n", domain_transports[_i].imap,
+                                            domain_transports[_i].domain);
+    g_autofree char *message = parse_error(text);
+
+    ck_assert_str_eq(message, domain_transports[_i].problem != NULL ? domain_transports[_i].problem : "");
+}
+END_TEST
+
+START_TEST(a_domain_may_have_an_imap_server_of_its_own)
+{
+    g_autoptr(Config) config = parse(
+        LDAP "imap: {uri: imaps://i, admin_login: cyrus, admin_password_file: /p, ca_file: /ca, timeout: 7s, window: 5,\n"
+             "  backends: {b2: imaps://b2, B1: [imaps://b1, 'imap://b1-standby:1143']}}\n"
+             "domains:\n  a.org: {}\n  B.org: {imap: {uri: imaps://j, admin_login: admin}}\n"
+             "  c.org: {imap: {window: 9, insecure: no, backends: {}}}\n");
+    const ImapSettings *global = config->imap, *b = config_imap_of(config, "b.ORG"), *c = config_imap_of(config, "c.org");
+    const ImapBackend *first = g_ptr_array_index(global->backends, 0), *second = g_ptr_array_index(global->backends, 1);
+
+    ck_assert_ptr_eq(config_imap_of(config, "a.org"), global);
+    ck_assert_ptr_eq(config_imap_of(config, "not-in-the-file.org"), global);
+    ck_assert_str_eq(b->uri, "imaps://j");
+    ck_assert_str_eq(b->admin_login, "admin");
+    ck_assert_str_eq(b->ca_file, "/ca");
+    ck_assert_int_eq(b->timeout_us, 7 * G_TIME_SPAN_SECOND);
+    ck_assert_uint_eq(b->window, 5);
+    ck_assert_uint_eq(b->backends->len, 2);
+    ck_assert_str_eq(c->uri, "imaps://i");
+    ck_assert_uint_eq(c->window, 9);
+    ck_assert_uint_eq(c->backends->len, 0);
+    ck_assert_str_eq(first->name, "B1");
+    ck_assert_uint_eq(first->uris->len, 2);
+    ck_assert_str_eq(g_ptr_array_index(first->uris, 1), "imap://b1-standby:1143");
+    ck_assert_str_eq(second->name, "b2");
+    ck_assert_uint_eq(second->uris->len, 1);
+}
+END_TEST
+
+START_TEST(domains_with_equal_servers_share_one)
+{
+    g_autoptr(Config) config = parse(
+        LDAP IMAP "domains:\n  a.org: {imap: {}}\n  b.org: {imap: {uri: imaps://imap.example.org, mail_host: m}}\n"
+                  "  c.org: {imap: {uri: imaps://j, backends: {x: imaps://x, y: imaps://y}}}\n"
+                  "  d.org: {imap: {backends: {y: imaps://y, x: [imaps://x]}, uri: imaps://j}}\n"
+                  "  e.org: {imap: {backends: {y: imaps://y, x: [imaps://x, imaps://z]}, uri: imaps://j}}\n"
+                  "  f.org: {imap: {admin_login: other}}\n  g.org: {imap: {timeout: 1s}}\n  h.org: {imap: {ca_file: /c}}\n");
+    const char *const others[] = {"c.org", "e.org", "f.org", "g.org", "h.org"};
+
+    ck_assert_ptr_eq(config_imap_of(config, "a.org"), config->imap);
+    ck_assert_ptr_eq(config_imap_of(config, "b.org"), config->imap);
+    ck_assert_ptr_eq(config_imap_of(config, "d.org"), config_imap_of(config, "c.org"));
+    ck_assert_uint_eq(config->imap_servers->len, 1 + G_N_ELEMENTS(others));
+    ck_assert_ptr_eq(g_ptr_array_index(config->imap_servers, 0), config->imap);
+    for (guint i = 0; i < G_N_ELEMENTS(others); i++)
+        ck_assert_ptr_eq(config_imap_of(config, others[i]), g_ptr_array_index(config->imap_servers, i + 1));
+}
+END_TEST
+
+START_TEST(passwords_tell_servers_apart)
+{
+    g_autoptr(ImapSettings) one = imap_settings_new();
+    g_autoptr(ImapSettings) other = imap_settings_new();
+
+    ck_assert(imap_settings_equal(one, other));
+    one->admin_password = g_strdup("a");
+    ck_assert(!imap_settings_equal(one, other));
+    other->admin_password = g_strdup("b");
+    ck_assert(!imap_settings_equal(one, other));
+}
+END_TEST
+
+static const struct {
+    const char *global; /* imap.mail_host at the top; NULL: not set */
+    const char *domain; /* settings of imap below the domain */
+    const char *mail_host;
+} mail_hosts[] = {
+    {NULL, "", "imap.example.org"},
+    {NULL, "uri: 'imaps://j:1993'", "j"},
+    {NULL, "uri: imaps://j, mail_host: m", "m"},
+    {NULL, "mail_host: m", "m"},
+    {NULL, "uri: imaps://j, mail_host: ''", NULL},
+    {"g", "", "g"},
+    {"g", "uri: imaps://j", "j"},
+    {"g", "mail_host: ''", NULL},
+    {"''", "", NULL},
+    {"''", "uri: imaps://j", NULL},
+    {"''", "uri: imaps://j, mail_host: j", "j"},
+};
+
+START_TEST(the_mail_host_follows_the_domains_own_uri)
+{
+    const char *global = mail_hosts[_i].global;
+    g_autofree char *text = g_strdup_printf(
+        LDAP "imap: {uri: imaps://imap.example.org, admin_login: a, admin_password_file: /p%s%s}\ndomains: {a.org: {imap: {%s}}}\n",
+        global != NULL ? ", mail_host: " : "", global != NULL ? global : "", mail_hosts[_i].domain);
+    g_autoptr(Config) config = parse(text);
+
+    ck_assert_pstr_eq(first_domain(config)->mail_host, mail_hosts[_i].mail_host);
+}
+END_TEST
+
 START_TEST(an_empty_mail_host_leaves_the_attribute_alone)
 {
     g_autoptr(Config) config = parse(
@@ -708,6 +874,7 @@ START_TEST(the_sample_file_shows_the_defaults)
     ck_assert(shown->directory->starttls && !shown->directory->insecure && !shown->imap->insecure);
     ck_assert_int_eq(config->imap->timeout_us, shown->imap->timeout_us);
     ck_assert_uint_eq(config->imap->window, shown->imap->window);
+    ck_assert_uint_eq(shown->imap->backends->len, 0);
     ck_assert_uint_eq(folders->len, shown_folders->len);
     for (guint i = 0; i < folders->len; i++) {
         const Folder *one = g_ptr_array_index(folders, i), *two = g_ptr_array_index(shown_folders, i);
@@ -954,6 +1121,7 @@ int main(void)
     tcase_add_test(texts_case, all_mistakes_are_reported_in_one_run_in_the_order_of_the_file);
     tcase_add_test(texts_case, a_global_mistake_is_reported_once_however_many_domains_inherit_it);
     TABLE(texts_case, a_password_goes_over_tls_or_loopback_only, transports);
+    TABLE(texts_case, a_domains_own_server_gets_no_password_in_clear_text_either, domain_transports);
     TABLE(texts_case, a_text_is_checked_by_its_syntax, texts);
     TABLE(texts_case, a_mebibyte_of_anything_is_refused, masses);
     tcase_add_test(texts_case, thousands_of_domains_are_accepted);
@@ -965,6 +1133,10 @@ int main(void)
     tcase_add_test(values, what_is_not_set_has_its_default);
     tcase_add_test(values, every_setting_reaches_its_field);
     tcase_add_test(values, a_domain_overrides_the_global_settings_and_inherits_the_others);
+    tcase_add_test(values, a_domain_may_have_an_imap_server_of_its_own);
+    tcase_add_test(values, domains_with_equal_servers_share_one);
+    tcase_add_test(values, passwords_tell_servers_apart);
+    TABLE(values, the_mail_host_follows_the_domains_own_uri, mail_hosts);
     tcase_add_test(values, an_empty_mail_host_leaves_the_attribute_alone);
     tcase_add_test(values, a_parent_folder_comes_before_its_children_also_when_it_is_not_named);
     tcase_add_test(documents, the_sample_file_shows_the_defaults);
