@@ -1,5 +1,6 @@
 #include "daemon/config_schema.h"
 
+#include "daemon/units.h"
 #include "model/account.h"
 #include "model/fault.h"
 #include "policy/decide.h"
@@ -8,33 +9,6 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
-
-typedef struct {
-    const char *suffix;
-    gint64 factor;
-} Unit;
-
-/* Digits and one of the suffixes ("" among them). A number too large becomes G_MAXINT64, which no range
- * allows. */
-static bool parse_scaled(const char *text, const Unit *units, gint64 *value)
-{
-    gsize digits = strspn(text, G_CSET_DIGITS);
-    g_autofree char *number = g_strndup(text, digits);
-
-    if (digits == 0)
-        return false;
-    for (; units->suffix != NULL; units++) {
-        guint64 count = 0;
-
-        if (strcmp(text + digits, units->suffix) != 0)
-            continue;
-        *value = G_MAXINT64;
-        if (g_ascii_string_to_unsigned(number, 10, 0, (guint64)(G_MAXINT64 / units->factor), &count, NULL))
-            *value = (gint64)count * units->factor;
-        return true;
-    }
-    return false;
-}
 
 static void refuse_text(const Reading *reading, const Setting *setting, const ConfigNode *node,
                         const char *want)
@@ -65,7 +39,7 @@ static void read_count(const Reading *reading, const Setting *setting, const Con
                                             setting->min, setting->max);
     gint64 value;
 
-    if (parse_scaled(node->text, units, &value) && value >= setting->min && value <= setting->max)
+    if (units_parse(node->text, units, &value) && value >= setting->min && value <= setting->max)
         *(guint *)field = (guint)value;
     else
         refuse_text(reading, setting, node, want);
@@ -96,7 +70,7 @@ static void read_duration(const Reading *reading, const Setting *setting, const 
         "a duration from %s to %s, such as 500ms, 30s, 5m, 1h (a plain number: seconds)", min, max);
     gint64 us;
 
-    if (parse_scaled(node->text, duration_units, &us) && us >= setting->min && us <= setting->max)
+    if (units_parse(node->text, duration_units, &us) && us >= setting->min && us <= setting->max)
         *(gint64 *)field = us;
     else
         refuse_text(reading, setting, node, want);
@@ -117,7 +91,7 @@ static void read_quota(const Reading *reading, const Setting *setting, const Con
         *(gint64 *)field = QUOTA_ANY;
     else if (strcmp(node->text, "unlimited") == 0 || strcmp(node->text, "-1") == 0)
         *(gint64 *)field = QUOTA_UNLIMITED;
-    else if (parse_scaled(node->text, units, &kib) && kib >= (setting->zero ? 0 : 1) && kib <= QUOTA_MAX_KIB)
+    else if (units_parse(node->text, units, &kib) && kib >= (setting->zero ? 0 : 1) && kib <= QUOTA_MAX_KIB)
         *(gint64 *)field = kib > 0 ? kib : QUOTA_UNLIMITED;
     else
         refuse_text(reading, setting, node, want);
