@@ -5,12 +5,13 @@
 
 #include <glib.h>
 
-/* One identifier taken out of one list. */
+/* One identifier taken out of one list, or not. */
 typedef struct {
     char *mailbox;    /* canonical name */
     char *identifier; /* as it was asked for, lower case */
     char *listed;     /* as it stood in the list: perhaps with upper case, or "-" in front */
     char *rights;     /* what it had */
+    char *refusal;    /* what the server said against it; NULL: it is gone */
 } Removal;
 
 void removal_free(Removal *removal);
@@ -18,12 +19,13 @@ void removal_free(Removal *removal);
 /* What a pass saw. */
 typedef struct {
     guint mailboxes;
+    guint removed;
     guint refused; /* lists that the server did not let us see or change */
 } CleanupResult;
 
 /* Looks at the lists of all mailboxes (one LIST, then GETACL in pipelines) and removes the `identifiers` (set of char*, lower
  * case), the negative ones too. An identifier that names an existing mailbox is somebody's login: it is taken out of the set
  * and nothing of it is touched. Mailboxes that wait for their expiry below DELETED/ keep their lists: that is the undo.
- * Adds to `removals` (of Removal*) what took effect, also when it fails. FAULT_RETRY: the connection; FAULT_PARK: no LIST. */
+ * Adds to `removals` (of Removal*) what the server answered, also when it fails. FAULT_RETRY: the connection; FAULT_PARK: no LIST. */
 bool mailstore_clean_up(Mailstore *mailstore, GHashTable *identifiers, GPtrArray *removals, CleanupResult *result,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -76,7 +76,7 @@ static JournalRow *make_row(const Removal *removal)
     row->target = g_strdup(removal->listed);
     row->mailbox = g_strdup(removal->mailbox);
     row->before = g_strdup(removal->rights);
-    row->outcome = g_strdup("ok");
+    row->outcome = g_strdup(removal->refusal != NULL ? removal->refusal : "ok");
     return row;
 }
 
@@ -115,7 +115,7 @@ static bool pass(Shared *shared, GPtrArray *leftovers, GPtrArray *removals, GErr
         return false;
     log_entry(result.refused > 0 ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_INFO, NULL, NULL,
               "access rights of departed entries: %u names looked for in the lists of %u mailboxes, %u removed, %u refused by "
-              "the server", leftovers->len, result.mailboxes, removals->len, result.refused);
+              "the server", leftovers->len, result.mailboxes, result.removed, result.refused);
     return true;
 }
 

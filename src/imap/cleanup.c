@@ -30,6 +30,7 @@ void removal_free(Removal *removal)
     g_free(removal->identifier);
     g_free(removal->listed);
     g_free(removal->rights);
+    g_free(removal->refusal);
     g_free(removal);
 }
 
@@ -147,6 +148,23 @@ static bool look(Pass *pass, guint from, guint to, GPtrArray *wanted, GError **e
     return true;
 }
 
+/* False: there is nothing to tell. */
+static bool judge(Pass *pass, Removal *removal, const ImapCommand *command)
+{
+    g_autoptr(GError) refusal = NULL;
+
+    if (command->status == IMAP_NONE || imap_says_absent(command))
+        return false;
+    if (command->status == IMAP_OK) {
+        pass->result->removed++;
+        return true;
+    }
+    imap_set_refusal(&refusal, mailstore_settings(pass->mailstore)->uri, "remove rights", command);
+    removal->refusal = g_strdup(refusal->message);
+    pass->result->refused++;
+    return true;
+}
+
 static bool take_out(Pass *pass, GPtrArray *wanted, GError **error)
 {
     g_autoptr(GPtrArray) commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
@@ -163,12 +181,8 @@ static bool take_out(Pass *pass, GPtrArray *wanted, GError **error)
     }
     ran = commands->len == 0 || mailstore_run_admin(pass->mailstore, commands, error);
     for (guint i = 0; i < wanted->len; i++) {
-        const ImapCommand *command = g_ptr_array_index(commands, i);
-
-        if (command->status == IMAP_OK)
+        if (judge(pass, g_ptr_array_index(wanted, i), g_ptr_array_index(commands, i)))
             g_ptr_array_add(pass->removals, g_steal_pointer(&wanted->pdata[i]));
-        else if (command->status != IMAP_NONE && !imap_says_absent(command))
-            pass->result->refused++;
     }
     return ran;
 }
