@@ -75,7 +75,7 @@ bool departure_touched(State *state, bool *touched, GError **error) G_GNUC_WARN_
 guint departure_seen(State *state);
 void departure_wait(State *state, Stop *stop, guint seen, gint64 deadline_us);
 
-/* An operator's word, in a state opened with STATE_OPERATOR: what `what` names (a domain: all of it that is held; a unique
+/* The word of `operator`, in a state opened with STATE_OPERATOR: what `what` names (a domain: all of it that is held; a unique
  * id, DN, address or mailbox: that entry; NULL: all that is held) may be deleted, in the daemon or the next --sync.
  * *count says how many. */
-bool departure_approve(State *state, const char *what, guint *count, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool departure_approve(State *state, const char *what, const char *operator, guint *count, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -13,6 +13,7 @@ typedef struct {
     char *before;
     char *after;
     char *outcome; /* "ok", or why it failed */
+    char *operator; /* who asked for it by kolabctl; NULL: nobody had to */
 } JournalRow;
 
 JournalRow *journal_row_new(const char *step);

@@ -18,5 +18,8 @@ bool layout_append_pairs(State *state, GString *out, Query *query, GError **erro
 /* Appends all rows as a table with the columns' names on top; nothing when there is no row. */
 bool layout_append_table(State *state, GString *out, Query *query, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Appends column `at` of the row that the query stands on, a JSON text. */
+void layout_append_json_column(GString *out, Query *query, int at);
+
 /* Appends the one JSON text that the query results in. */
 bool layout_append_json(State *state, GString *out, Query *query, GError **error) G_GNUC_WARN_UNUSED_RESULT;

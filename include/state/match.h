@@ -17,3 +17,5 @@ char *match_fold(const char *what);
  * departed; upper and lower case do not matter. `what` is as typed, in any encoding. *matches is an array of Match*, owned by
  * the caller. */
 bool match_entries(State *state, const char *what, GPtrArray **matches, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The same with all that was ever called so, as far as the journal knows. */
+bool match_history(State *state, const char *what, GPtrArray **matches, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -62,9 +62,9 @@ bool queue_finish(State *state, const Change *change, const Record *record, GPtr
 bool queue_fail(State *state, const Change *change, Fault fault, const char *message, GPtrArray *journal,
                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* An operator's word, in a state opened with STATE_OPERATOR: what is set aside or waits for another try becomes due, once more
+/* The word of `operator`, in a state opened with STATE_OPERATOR: what is set aside or waits for another try becomes due, once more
  * if a worker is trying it. `what` is a unique id, DN, address or mailbox; NULL: all. *count says how many there were. */
-bool queue_retry(State *state, const char *what, guint *count, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool queue_retry(State *state, const char *what, const char *operator, guint *count, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Where an entry's change stands. */
 typedef enum {

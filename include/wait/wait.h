@@ -32,5 +32,8 @@ WaitResult wait_for(Stop *stop, int fd, short events, gint64 deadline_us, bool i
  * quarter so that many do not come back at once. Microseconds. */
 gint64 wait_backoff_us(guint attempt);
 
-/* Now, ISO 8601 UTC with milliseconds ("2026-11-21T08:05:27.123Z"), shifted by `offset_us`. Owned by the caller. */
+/* Microseconds since 1970 as ISO 8601 UTC with milliseconds ("2026-11-21T08:05:27.123Z"); earlier times become 1970. Owned by the
+ * caller. */
+char *wait_format_time(gint64 unix_us);
+/* The same of now, shifted by `offset_us`. */
 char *wait_timestamp(gint64 offset_us);

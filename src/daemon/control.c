@@ -1,5 +1,6 @@
 /* kolabctl - shows operators what kolabd's state file knows, and takes their word: what to try again, what to delete. */
 #include "daemon/config.h"
+#include "daemon/since.h"
 #include "state/queue.h"
 #include "state/report.h"
 #include "state/state.h"
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEFAULT_CONFIG_FILE KOLABD_SYSCONFDIR "/kolabd/kolabd.yaml"
 
@@ -18,6 +20,8 @@ typedef struct {
     char *state_file;
     gboolean json;
     gboolean all;
+    char *entry;
+    char *since;
     gboolean version;
     char **words; /* the command and its argument, as typed */
 } Options;
@@ -26,6 +30,8 @@ static void options_clear(Options *options)
 {
     g_free(options->config_file);
     g_free(options->state_file);
+    g_free(options->entry);
+    g_free(options->since);
     g_strfreev(options->words);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
@@ -36,6 +42,8 @@ static const char SUMMARY[] =
     "  problems          entries that failed and domains that could not be read; exit status 3 when there are any\n"
     "  show WHAT         everything about an entry: WHAT is its unique id, DN, an address, or its mailbox\n"
     "  retry WHAT        try again at once what failed: WHAT is an entry as above; --all for all that failed\n"
+    "  journal           what was done, oldest first; --entry WHAT: of an entry as above, also one that is gone;\n"
+    "                    --since TIME: from then on\n"
     "  departures        entries that left: why, and what becomes of their mailboxes\n"
     "  approve WHAT      let held deletions go on: WHAT is a domain, or an entry as above; --all for all domains";
 
@@ -46,8 +54,12 @@ static bool parse_options(int argc, char **argv, Options *options, GError **erro
         {"config", 0, 0, G_OPTION_ARG_FILENAME, &options->config_file,
          "configuration, which names the state file (" DEFAULT_CONFIG_FILE ")", "FILE"},
         {"state", 0, 0, G_OPTION_ARG_FILENAME, &options->state_file, "state file, without a configuration", "FILE"},
-        {"json", 0, 0, G_OPTION_ARG_NONE, &options->json, "one line of JSON instead of text", NULL},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &options->json, "one line of JSON instead of text; of journal: a line each row",
+         NULL},
         {"all", 0, 0, G_OPTION_ARG_NONE, &options->all, "with retry: all that failed; with approve: in all domains", NULL},
+        {"entry", 0, 0, G_OPTION_ARG_FILENAME, &options->entry, "with journal: only this entry", "WHAT"},
+        {"since", 0, 0, G_OPTION_ARG_FILENAME, &options->since,
+         "with journal: not before this time (2026-11-21T08:05:27Z), day (2026-11-21) or age (90m, 2h, 3d)", "TIME"},
         {"version", 0, 0, G_OPTION_ARG_NONE, &options->version, "print the version and exit", NULL},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->words, NULL, "COMMAND [WHAT]"},
         {0},
@@ -90,11 +102,20 @@ static int run_show(State *state, const Options *options, GString *out, GError *
     return count > 0 ? EXIT_SUCCESS : fail("the state knows no entry with that unique id, DN, address or mailbox");
 }
 
+/* Who asks. By sudo it is somebody else than the user that we run as; only root is believed that. */
+static char *find_operator(void)
+{
+    const char *name = g_getenv("SUDO_USER");
+
+    return geteuid() == 0 && name != NULL ? g_strdup_printf("%s (sudo)", name) : g_strdup(g_get_user_name());
+}
+
 static int run_retry(State *state, const Options *options, GString *out, GError **error)
 {
+    g_autofree char *operator = find_operator();
     guint count;
 
-    if (!queue_retry(state, options->all ? NULL : options->words[1], &count, error))
+    if (!queue_retry(state, options->all ? NULL : options->words[1], operator, &count, error))
         return EXIT_FAILURE;
     if (count == 0)
         return fail("nothing of that has failed and waits (kolabctl problems lists what does)");
@@ -102,6 +123,30 @@ static int run_retry(State *state, const Options *options, GString *out, GError 
         g_string_append_printf(out, "{\"retried\":%u}\n", count);
     else
         g_string_append_printf(out, "%u made due; kolabd tries again in a few seconds, or with the next --sync\n", count);
+    return EXIT_SUCCESS;
+}
+
+static bool print(const char *lines, G_GNUC_UNUSED gpointer user_data)
+{
+    return fputs(lines, stdout) >= 0;
+}
+
+/* There may be more of it than memory holds: it goes out as it is read. */
+static int run_journal(State *state, const Options *options, G_GNUC_UNUSED GString *out, GError **error)
+{
+    g_autofree char *since = NULL;
+    JournalFilter filter = {.entry = options->entry};
+    guint found = 0;
+
+    if (options->since != NULL && !since_parse(options->since, g_get_real_time(), &since, error)) {
+        g_prefix_error(error, "--since: ");
+        return EXIT_FAILURE;
+    }
+    filter.since = since;
+    if (!report_journal(state, &filter, options->json, print, NULL, &found, error))
+        return EXIT_FAILURE;
+    if (options->entry != NULL && found == 0)
+        return fail("neither the state nor its journal knows an entry with that unique id, DN, address or mailbox");
     return EXIT_SUCCESS;
 }
 
@@ -118,9 +163,10 @@ static int run_departures(State *state, const Options *options, GString *out, GE
 
 static int run_approve(State *state, const Options *options, GString *out, GError **error)
 {
+    g_autofree char *operator = find_operator();
     guint count;
 
-    if (!departure_approve(state, options->all ? NULL : options->words[1], &count, error))
+    if (!departure_approve(state, options->all ? NULL : options->words[1], operator, &count, error))
         return EXIT_FAILURE;
     if (count == 0)
         return fail("no deletion of that waits for an approval (kolabctl departures lists them)");
@@ -135,29 +181,32 @@ typedef struct {
     const char *name;
     guint words; /* with the command itself */
     bool all;    /* with --all: one word less */
+    bool filter; /* takes --entry and --since */
     StateMode mode;
     int (*run)(State *state, const Options *options, GString *out, GError **error);
 } Command;
 
 static const Command COMMANDS[] = {
-    {"status", 1, false, STATE_READ, run_status},
-    {"problems", 1, false, STATE_READ, run_problems},
-    {"show", 2, false, STATE_READ, run_show},
-    {"retry", 2, true, STATE_OPERATOR, run_retry},
-    {"departures", 1, false, STATE_READ, run_departures},
-    {"approve", 2, true, STATE_OPERATOR, run_approve},
+    {"status", 1, false, false, STATE_READ, run_status},
+    {"problems", 1, false, false, STATE_READ, run_problems},
+    {"show", 2, false, false, STATE_READ, run_show},
+    {"retry", 2, true, false, STATE_OPERATOR, run_retry},
+    {"journal", 1, false, true, STATE_READ, run_journal},
+    {"departures", 1, false, false, STATE_READ, run_departures},
+    {"approve", 2, true, false, STATE_OPERATOR, run_approve},
 };
 
-/* NULL: no such command, or another number of words. */
+/* NULL: no such command, another number of words, or options that are not its own. */
 static const Command *find_command(const Options *options)
 {
     guint words = options->words == NULL ? 0 : g_strv_length(options->words);
+    bool filters = options->entry != NULL || options->since != NULL;
 
     for (guint i = 0; i < G_N_ELEMENTS(COMMANDS); i++) {
         const Command *command = &COMMANDS[i];
 
         if ((options->all ? command->all && words + 1 == command->words : words == command->words)
-            && strcmp(options->words[0], command->name) == 0)
+            && strcmp(options->words[0], command->name) == 0 && (command->filter || !filters))
             return command;
     }
     return NULL;
@@ -190,7 +239,7 @@ static int run_command(const Command *command, const Options *options)
 
     if (error != NULL)
         return fail(g_strchomp(error->message)); /* a list of mistakes ends with a line feed */
-    if (fputs(out->str, stdout) < 0 || fflush(stdout) != 0)
+    if (fputs(out->str, stdout) < 0 || fflush(stdout) != 0 || ferror(stdout))
         return fail("cannot write to standard output");
     return status;
 }
@@ -209,6 +258,7 @@ int main(int argc, char **argv)
     }
     command = find_command(&options);
     return command != NULL ? run_command(command, &options)
-                           : fail("say one of: status, problems, show WHAT, retry WHAT, retry --all, departures, "
-                                  "approve WHAT, approve --all (kolabctl --help tells more)");
+                           : fail("say one of: status, problems, show WHAT, retry WHAT, retry --all, "
+                                  "journal [--entry WHAT] [--since TIME], departures, approve WHAT, approve --all "
+                                  "(kolabctl --help tells more)");
 }

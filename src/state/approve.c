@@ -92,7 +92,7 @@ static bool mark(State *state, const Candidate *candidate, const char *now, GErr
     return query_run(state, query, "approve a deletion", error);
 }
 
-static bool note(State *state, const Candidate *candidate, const char *now, GError **error)
+static bool note(State *state, const Candidate *candidate, const char *operator, const char *now, GError **error)
 {
     const Change change = {.domain = candidate->domain, .unique_id = candidate->unique_id};
     g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func((GDestroyNotify)journal_row_free);
@@ -103,17 +103,18 @@ static bool note(State *state, const Candidate *candidate, const char *now, GErr
     row->before = g_strdup(candidate->status);
     row->after = g_strdup("approved");
     row->outcome = g_strdup("ok");
+    row->operator = g_strdup(operator);
     g_ptr_array_add(rows, row);
     return journal_write(state, &change, rows, now, error);
 }
 
-static bool approve_one(State *state, const Candidate *candidate, const char *now, GError **error)
+static bool approve_one(State *state, const Candidate *candidate, const char *operator, const char *now, GError **error)
 {
-    return mark(state, candidate, now, error) && note(state, candidate, now, error)
+    return mark(state, candidate, now, error) && note(state, candidate, operator, now, error)
         && change_write(state, candidate->domain, candidate->unique_id, "operator", false, now, error);
 }
 
-bool departure_approve(State *state, const char *what, guint *count, GError **error)
+bool departure_approve(State *state, const char *what, const char *operator, guint *count, GError **error)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
     g_autoptr(GPtrArray) candidates = g_ptr_array_new_with_free_func((GDestroyNotify)candidate_free);
@@ -123,7 +124,7 @@ bool departure_approve(State *state, const char *what, guint *count, GError **er
     if (!transaction_begin(&transaction, state, error) || !find_candidates(state, what, candidates, error))
         return false;
     for (guint i = 0; i < candidates->len; i++)
-        if (!approve_one(state, g_ptr_array_index(candidates, i), now, error))
+        if (!approve_one(state, g_ptr_array_index(candidates, i), operator, now, error))
             return false;
     *count = candidates->len;
     return transaction_commit(&transaction, error);

@@ -21,6 +21,7 @@ void journal_row_free(JournalRow *row)
     g_free(row->before);
     g_free(row->after);
     g_free(row->outcome);
+    g_free(row->operator);
     g_free(row);
 }
 
@@ -28,8 +29,10 @@ void journal_row_free(JournalRow *row)
 static bool write_row(State *state, const Change *change, const JournalRow *row, const char *now, GError **error)
 {
     static const char WRITE[] =
-        "INSERT INTO journal (time, domain, unique_id, mailbox, step, target, before, after, outcome)"
-        " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE ?9 = 'ok' OR NOT EXISTS (SELECT 1 FROM"
+        "INSERT INTO journal (time, domain, unique_id, mailbox, step, target, before, after, outcome, operator, dn)"
+        " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
+        "  coalesce(?11, (SELECT dn FROM entry WHERE domain = ?2 AND unique_id = ?3),"
+        "   (SELECT dn FROM departure WHERE domain = ?2 AND unique_id = ?3)) WHERE ?9 = 'ok' OR NOT EXISTS (SELECT 1 FROM"
         " (SELECT * FROM journal WHERE unique_id = ?3 AND (step = 'retry' OR (step = ?5 AND target IS ?6 AND mailbox IS ?4))"
         "  ORDER BY time DESC, id DESC LIMIT 1) WHERE step = ?5 AND before IS ?7 AND after IS ?8 AND outcome = ?9)";
     g_autoptr(Query) query = query_begin(state, WRITE, error);
@@ -45,14 +48,40 @@ static bool write_row(State *state, const Change *change, const JournalRow *row,
     query_bind_text(query, 7, row->before);
     query_bind_text(query, 8, row->after);
     query_bind_text(query, 9, row->outcome);
+    query_bind_text(query, 10, row->operator);
+    query_bind_text(query, 11, change->dn);
     return query_run(state, query, "write the journal", error);
+}
+
+bool journal_note_names(State *state, const Change *change, const char *now, GError **error)
+{
+    static const char NOTE[] =
+        "INSERT INTO journal_name (name, domain, unique_id, last_day) SELECT name, ?1, ?2, substr(?3, 1, 10) FROM"
+        " (SELECT ?4 AS name"
+        "  UNION SELECT dn FROM entry WHERE domain = ?1 AND unique_id = ?2"
+        "  UNION SELECT mailbox FROM entry WHERE domain = ?1 AND unique_id = ?2"
+        "  UNION SELECT renaming_to FROM entry WHERE domain = ?1 AND unique_id = ?2"
+        "  UNION SELECT dn FROM departure WHERE domain = ?1 AND unique_id = ?2"
+        "  UNION SELECT mailbox FROM departure WHERE domain = ?1 AND unique_id = ?2"
+        "  UNION SELECT address FROM address WHERE domain = ?1 AND unique_id = ?2)"
+        " WHERE name IS NOT NULL"
+        " ON CONFLICT DO UPDATE SET last_day = excluded.last_day WHERE last_day <> excluded.last_day";
+    g_autoptr(Query) query = query_begin_for(state, NOTE, change->domain, change->unique_id, error);
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 3, now);
+    query_bind_text(query, 4, change->dn);
+    return query_run(state, query, "note what an entry is called", error);
 }
 
 bool journal_write(State *state, const Change *change, GPtrArray *rows, const char *now, GError **error)
 {
-    for (guint i = 0; rows != NULL && i < rows->len; i++) {
+    if (rows == NULL || rows->len == 0)
+        return true;
+    for (guint i = 0; i < rows->len; i++) {
         if (!write_row(state, change, g_ptr_array_index(rows, i), now, error))
             return false;
     }
-    return true;
+    return journal_note_names(state, change, now, error);
 }

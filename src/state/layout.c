@@ -175,14 +175,22 @@ bool layout_append_table(State *state, GString *out, Query *query, GError **erro
     return true;
 }
 
+void layout_append_json_column(GString *out, Query *query, int at)
+{
+    const char *json = (const char *)sqlite3_column_text(query, at);
+
+    append_json(out, json != NULL ? json : "null");
+}
+
 bool layout_append_json(State *state, GString *out, Query *query, GError **error)
 {
-    g_autofree char *json = NULL;
     bool row;
 
     if (!query_step(state, query, "read", &row, error))
         return false;
-    json = row ? query_text(query, 0) : NULL;
-    append_json(out, json != NULL ? json : "null");
+    if (row)
+        layout_append_json_column(out, query, 0);
+    else
+        g_string_append(out, "null");
     return true;
 }

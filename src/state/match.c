@@ -33,18 +33,19 @@ static bool read_matches(State *state, Query *query, GPtrArray *matches, GError 
     }
 }
 
-bool match_entries(State *state, const char *what, GPtrArray **matches, GError **error)
+#define FIND                                                                                                          \
+    "SELECT domain, unique_id FROM departure WHERE unique_id = ?2 OR dn = ?1 COLLATE NOCASE"                          \
+    "  OR mailbox IN (?1, ?2, 'user/' || ?2) UNION"                                                                   \
+    " SELECT domain, unique_id FROM entry WHERE unique_id = ?2 OR dn = ?1 COLLATE NOCASE"                             \
+    "  OR mailbox IN (?1, ?2, 'user/' || ?2)"                                                                         \
+    " UNION SELECT domain, unique_id FROM address WHERE address = ?2"                                                 \
+    " UNION SELECT domain, unique_id FROM change WHERE unique_id = ?2 OR dn = ?1 COLLATE NOCASE"
+
+static bool find(State *state, const char *sql, const char *what, GPtrArray **matches, GError **error)
 {
-    static const char FIND[] =
-        "SELECT domain, unique_id FROM departure WHERE unique_id = ?2 OR dn = ?1 COLLATE NOCASE"
-        "  OR mailbox IN (?1, ?2, 'user/' || ?2) UNION"
-        " SELECT domain, unique_id FROM entry WHERE unique_id = ?2 OR dn = ?1 COLLATE NOCASE"
-        "  OR mailbox IN (?1, ?2, 'user/' || ?2)"
-        " UNION SELECT domain, unique_id FROM address WHERE address = ?2"
-        " UNION SELECT domain, unique_id FROM change WHERE unique_id = ?2 OR dn = ?1 COLLATE NOCASE";
     g_autofree char *folded = match_fold(what);
     g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)match_free);
-    g_autoptr(Query) query = query_begin(state, FIND, error);
+    g_autoptr(Query) query = query_begin(state, sql, error);
 
     if (query == NULL)
         return false;
@@ -54,4 +55,17 @@ bool match_entries(State *state, const char *what, GPtrArray **matches, GError *
         return false;
     *matches = g_steal_pointer(&found);
     return true;
+}
+
+bool match_entries(State *state, const char *what, GPtrArray **matches, GError **error)
+{
+    return find(state, FIND, what, matches, error);
+}
+
+bool match_history(State *state, const char *what, GPtrArray **matches, GError **error)
+{
+    return find(state,
+                FIND " UNION SELECT domain, unique_id FROM journal_name WHERE name IN (?1, ?2, 'user/' || ?2)"
+                     " UNION SELECT domain, unique_id FROM journal WHERE unique_id = ?2",
+                what, matches, error);
 }

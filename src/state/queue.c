@@ -342,14 +342,23 @@ static bool end_change(State *state, const Change *change, const char *now, GErr
                   change, now, error);
 }
 
+static bool write_journal(State *state, const Change *change, const Record *record, GPtrArray *journal, const char *now,
+                          GError **error)
+{
+    bool departs = record != NULL && record->departed;
+
+    return journal_write(state, change, journal, now, error)
+        && (!departs || journal_note_names(state, change, now, error));
+}
+
 bool queue_finish(State *state, const Change *change, const Record *record, GPtrArray *journal, GError **error)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
     g_autofree char *now = wait_timestamp(0);
     g_auto(Transaction) transaction = {0};
 
-    if (!transaction_begin(&transaction, state, error) || !write_record(state, change, record, now, error)
-        || !journal_write(state, change, journal, now, error) || !end_change(state, change, now, error)
+    if (!transaction_begin(&transaction, state, error) || !write_journal(state, change, record, journal, now, error)
+        || !write_record(state, change, record, now, error) || !end_change(state, change, now, error)
         || !transaction_commit(&transaction, error))
         return false;
     queue_end_lease(state, change);

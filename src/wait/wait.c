@@ -106,11 +106,16 @@ gint64 wait_backoff_us(guint attempt)
     return pause_us + (gint64)g_random_double_range(-0.25 * (double)pause_us, 0.25 * (double)pause_us);
 }
 
-char *wait_timestamp(gint64 offset_us)
+char *wait_format_time(gint64 unix_us)
 {
-    gint64 now_us = g_get_real_time() + offset_us;
-    g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(now_us / G_USEC_PER_SEC);
+    gint64 time_us = MAX(unix_us, 0);
+    g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(time_us / G_USEC_PER_SEC);
     g_autofree char *seconds = g_date_time_format(time, "%Y-%m-%dT%H:%M:%S");
 
-    return g_strdup_printf("%s.%03dZ", seconds, (int)(now_us % G_USEC_PER_SEC / 1000));
+    return g_strdup_printf("%s.%03dZ", seconds, (int)(time_us % G_USEC_PER_SEC / 1000));
+}
+
+char *wait_timestamp(gint64 offset_us)
+{
+    return wait_format_time(g_get_real_time() + offset_us);
 }

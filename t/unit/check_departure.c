@@ -283,11 +283,13 @@ START_TEST(an_approval_goes_through_the_file_beside_the_owner_and_is_not_counted
     ck_assert(departure_touched(owner, &touched, NULL));
     ck_assert(!touched);
     operator = open_state(STATE_OPERATOR);
-    ck_assert(departure_approve(operator, "example.org", &approved, NULL));
+    ck_assert(departure_approve(operator, "example.org", "ann", &approved, NULL));
     ck_assert_uint_eq(approved, 2);
     ck_assert(departure_touched(owner, &touched, NULL));
     ck_assert(touched);
     assert_status(owner, "a", DEPARTURE_APPROVED);
+    assert_value("SELECT group_concat(target || ' ' || before || ' ' || operator) FROM journal WHERE step = 'approve deletion'",
+                 "user/a@example.org held ann,user/b@example.org held ann");
     ck_assert_uint_eq(due(owner), 2);
     depart(owner, "a", REASON_GONE, DEPARTURE_DELETED, 0);
     ck_assert_uint_eq(count(owner).recent, 0);
@@ -333,7 +335,7 @@ START_TEST(an_operator_approves_what_is_held_in_a_domain_or_one_entry_that_is_go
     depart(state, "failed", REASON_GONE, DEPARTURE_FAILED, 0);
     depart(state, "moved", REASON_MOVED, DEPARTURE_KEPT, 0);
     depart(state, "deleted", REASON_GONE, DEPARTURE_DELETED, 0);
-    ck_assert(departure_approve(state, NAMES[_i].what, &approved, NULL));
+    ck_assert(departure_approve(state, NAMES[_i].what, "ann", &approved, NULL));
     ck_assert_uint_eq(approved, NAMES[_i].expected);
 }
 END_TEST

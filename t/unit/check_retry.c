@@ -59,7 +59,7 @@ static guint retry(const char *what)
     g_autoptr(State) operator = open_state(STATE_OPERATOR);
     guint count;
 
-    ck_assert(queue_retry(operator, what, &count, NULL));
+    ck_assert(queue_retry(operator, what, "ann", &count, NULL));
     return count;
 }
 

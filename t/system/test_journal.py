@@ -1,0 +1,93 @@
+"""kolabctl journal: what was done, to whom, by whose word, and what became of it."""
+
+import contextlib
+import json
+import re
+import sqlite3
+
+
+def journal(kolabd, *arguments):
+    """The rows, as objects."""
+    return [json.loads(line) for line in kolabd.ctl("--json", "journal", *arguments).stdout.splitlines()]
+
+
+def steps(rows):
+    return [(row["step"], row["target"]) for row in rows]
+
+
+@contextlib.contextmanager
+def database(kolabd):
+    with contextlib.closing(sqlite3.connect(kolabd.state, timeout=10)) as connection, connection:
+        yield connection
+
+
+def test_who_deleted_what_is_found_by_all_names_of_a_user_who_is_gone(lab, kolabd):
+    dn = lab.add_person("jane", givenName="Jane", sn="Example")
+    lab.add_person("john", givenName="John", sn="Example")
+    kolabd.run("--sync")
+    unique_id = lab.get_one(dn, "nsUniqueId")
+    new_dn = lab.rename(dn, "uid=janet")
+    lab.modify(new_dn, givenName="Janet", mail=f"janet@{lab.domain}")
+    kolabd.run("--sync")
+    kolabd.configure({"deletion": {"limit": 0, "limit_percent": 0}})
+    lab.delete(new_dn)
+    kolabd.run("--sync", check=3)
+    kolabd.ctl("approve", lab.domain)
+    kolabd.run("--sync")
+    rows = journal(kolabd, "--entry", unique_id)
+    first, last = f"user/jane.example@{lab.domain}", f"user/janet@{lab.domain}"
+    assert [(row["step"], row["before"], row["after"]) for row in rows if row["target"] in (first, last)] == [
+        ("create mailbox", None, first), ("rename mailbox", first, last), ("approve deletion", "held", "approved"),
+        ("delete mailbox", last, None)]
+    assert {row["outcome"] for row in rows} == {"ok"} and {row["unique_id"] for row in rows} == {unique_id.lower()}
+    assert [row["dn"] for row in rows if row["step"] in ("create mailbox", "delete mailbox")] == [dn, new_dn]
+    assert [row["step"] for row in rows if row["operator"]] == ["approve deletion"]
+    assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+    for name in (dn, new_dn.upper(), first, last, f"jane.example@{lab.domain}", f"J.Example@{lab.domain}", f"janet@{lab.domain}"):
+        assert journal(kolabd, "--entry", name) == rows, name
+    text = kolabd.ctl("journal", "--entry", f"janet@{lab.domain}").stdout
+    assert re.search(rf"^20\S+Z  ok      delete mailbox    {re.escape(last)}  \({re.escape(new_dn)}\)$", text, re.M)
+    assert re.search(r"  ok      approve deletion .* by \S", text)
+    assert len(text.splitlines()) == len(rows) < len(journal(kolabd))
+    assert "knows" in kolabd.ctl("journal", "--entry", f"nobody@{lab.domain}", check=1).stderr
+
+
+def test_a_step_that_the_server_refuses_is_in_the_journal_with_its_answer(lab, kolabd):
+    dn = lab.add_person("jane", givenName="Jane", sn="Example", mailQuota=1000)
+    kolabd.configure({"ldap": {"bind_dn": f"uid=reader,{lab.base_dn}"}})
+    lab.add(f"uid=reader,{lab.base_dn}", objectClass=["top", "account", "simpleSecurityObject"], uid="reader",
+            userPassword=lab.ds.env["PASSWORD"])
+    lab.modify(lab.base_dn, aci='(targetattr = "*") (version 3.0; acl "reader"; allow (read, search, compare)'
+                                f' userdn = "ldap:///uid=reader,{lab.base_dn}";)')
+    for _ in range(3):
+        kolabd.run("--sync", check=3)
+    failed = [row for row in journal(kolabd, "--entry", dn) if row["outcome"] != "ok"]
+    assert sorted(row["target"] for row in failed) == ["alias", "mail", "mailHost"]
+    for row in failed:
+        assert row["step"] == "write attribute" and "Insufficient access" in row["outcome"]
+        assert lab.ds.env["LDAPS_URI"] in row["outcome"]
+    assert [row["after"] for row in failed if row["target"] == "mail"] == [f"jane.example@{lab.domain}"]
+    assert re.search(r"  failed  write attribute   mail .*: .*Insufficient access", kolabd.ctl("journal").stdout)
+    kolabd.ctl("retry", dn)
+    kolabd.run("--sync", check=3)
+    again = journal(kolabd, "--entry", dn)[-4:]
+    assert steps(again)[0] == ("retry", "change") and again[0]["operator"] and sorted(row["target"] for row in again[1:]) == [
+        "alias", "mail", "mailHost"]
+
+
+def test_the_journal_begins_at_the_time_that_is_asked_for(lab, kolabd):
+    lab.add_person("jane", givenName="Jane", sn="Example")
+    kolabd.run("--sync")
+    rows = journal(kolabd)
+    with database(kolabd) as connection:
+        connection.execute("UPDATE journal SET time = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-2 days')"
+                           " WHERE id <= (SELECT min(id) + 2 FROM journal)")
+    for since in ("1d", "1440m", "24h", rows[3]["time"]):
+        assert steps(journal(kolabd, "--since", since)) == steps(rows[3:]), since
+    for since in ("3d", "2020-01-01", "2020-01-01T00:00:00Z"):
+        assert steps(journal(kolabd, "--since", since, "--entry", f"jane.example@{lab.domain}")) == steps(rows), since
+    for wrong in ("yesterday", "12", "", "2020-13-01"):
+        done = kolabd.ctl("journal", "--since", wrong, check=1)
+        assert done.stdout == "" and "--since: want a time such as" in done.stderr and f'got "{wrong}"' in done.stderr
+    for misuse in (["status", "--since", "1d"], ["show", "jane", "--entry", "jane"], ["journal", "jane"]):
+        assert "say one of" in kolabd.ctl(*misuse, check=1).stderr
