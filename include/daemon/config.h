@@ -21,6 +21,7 @@ typedef struct {
 
 typedef struct {
     char *state_file;
+    guint journal_days; /* 0: for ever */
     guint workers;
     gint64 sweep_interval_us; /* 0: only at start and after a lost watch */
     LogLevel log_level;

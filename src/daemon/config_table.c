@@ -24,6 +24,8 @@ G_STATIC_ASSERT(sizeof(DeletionMode) == sizeof(guint) && DELETION_KEEP == 1);
 const Setting config_settings[] = {
     {"state_file", &type_path, PLACE_GLOBAL, CONFIG_FIELD(state_file), .fallback = "/var/lib/kolabd/state.db",
      .help = "SQLite file of what has been provisioned"},
+    {"journal_days", &type_count, PLACE_GLOBAL, CONFIG_FIELD(journal_days), .fallback = "400", .max = 36500,
+     .help = "how long the journal is kept; 0: for ever"},
     {"workers", &type_count, PLACE_GLOBAL, CONFIG_FIELD(workers), .fallback = "4", .min = 1, .max = 64,
      .help = "entries brought in order at the same time"},
     {"sweep_interval", &type_duration, PLACE_GLOBAL, CONFIG_FIELD(sweep_interval_us), .fallback = "1h",

@@ -1,5 +1,6 @@
 #include "daemon/crew.h"
 
+#include "daemon/pruner.h"
 #include "daemon/reaper.h"
 #include "daemon/sweeper.h"
 #include "daemon/watcher.h"
@@ -84,6 +85,8 @@ void crew_start(Crew *crew)
     start_thread(crew, "sweep", sync ? sweeper_run_once : sweeper_run, crew->sweeper);
     if (!sync)
         start_thread(crew, "reaper", reaper_run, shared);
+    if (!sync)
+        start_thread(crew, "prune", pruner_run, shared);
     for (guint i = 0; i < shared->config->workers; i++)
         start_thread(crew, "worker", worker_run, shared);
 }

@@ -2,6 +2,7 @@
 
 #include "daemon/crew.h"
 #include "daemon/log.h"
+#include "daemon/pruner.h"
 #include "model/fault.h"
 
 #include <glib-unix.h>
@@ -298,6 +299,8 @@ static int run(Supervisor *supervisor)
     sd_notify(0, "STOPPING=1");
     stop_crew(supervisor, false);
     shared = crew_shared(supervisor->crew);
+    if (shared->options->sync && !shared->options->dry_run && supervisor->stop_signals == 0)
+        pruner_settle(shared);
     progress_clear(&shared->progress);
     return report(shared, supervisor->stop_signals > 0);
 }

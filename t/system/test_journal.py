@@ -1,9 +1,11 @@
-"""kolabctl journal: what was done, to whom, by whose word, and what became of it."""
+"""kolabctl journal: what was done, to whom, by whose word, and what became of it; and how long that is kept."""
 
 import contextlib
 import json
 import re
 import sqlite3
+
+import pytest
 
 
 def journal(kolabd, *arguments):
@@ -19,6 +21,18 @@ def steps(rows):
 def database(kolabd):
     with contextlib.closing(sqlite3.connect(kolabd.state, timeout=10)) as connection, connection:
         yield connection
+
+
+def add_old_rows(kolabd, days, count):
+    with database(kolabd) as connection:
+        connection.executemany("INSERT INTO journal (time, domain, unique_id, step, outcome)"
+                               " VALUES (strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ?), 'example.org', 'id-old', 'step', 'ok')",
+                               [(f"-{days} days",)] * count)
+
+
+def count_old_rows(kolabd):
+    with database(kolabd) as connection:
+        return connection.execute("SELECT count(*) FROM journal WHERE unique_id = 'id-old'").fetchone()[0]
 
 
 def test_who_deleted_what_is_found_by_all_names_of_a_user_who_is_gone(lab, kolabd):
@@ -91,3 +105,28 @@ def test_the_journal_begins_at_the_time_that_is_asked_for(lab, kolabd):
         assert done.stdout == "" and "--since: want a time such as" in done.stderr and f'got "{wrong}"' in done.stderr
     for misuse in (["status", "--since", "1d"], ["show", "jane", "--entry", "jane"], ["journal", "jane"]):
         assert "say one of" in kolabd.ctl(*misuse, check=1).stderr
+
+
+@pytest.mark.parametrize("days, left", [(30, 0), (400, 1234), (0, 1234)])
+def test_a_sync_forgets_what_is_older_than_the_setting_says(lab, kolabd, days, left):
+    lab.add_person("jane", givenName="Jane", sn="Example")
+    kolabd.configure({"journal_days": days})
+    kolabd.run("--sync")
+    young = journal(kolabd)
+    add_old_rows(kolabd, 31, 1234)
+    kolabd.run("--sync", "--dry-run")
+    assert count_old_rows(kolabd) == 1234
+    kolabd.run("--sync")
+    assert count_old_rows(kolabd) == left
+    assert journal(kolabd)[left:] == young
+
+
+def test_the_daemon_forgets_old_rows_at_its_start_while_it_works(lab, kolabd, wait_until):
+    kolabd.run("--sync")
+    add_old_rows(kolabd, 401, 5000)
+    add_old_rows(kolabd, 399, 10)
+    daemon = kolabd.start()
+    lab.add_person("jane", givenName="Jane", sn="Example")
+    daemon.wait_for_log(f"in order after.*user/jane.example@{lab.domain}")
+    wait_until(lambda: count_old_rows(kolabd) == 10)
+    assert ("create mailbox", f"user/jane.example@{lab.domain}") in steps(journal(kolabd))

@@ -1,5 +1,6 @@
 #include "daemon/since.h"
 #include "model/fault.h"
+#include "state/prune.h"
 #include "state/queue.h"
 #include "state/report.h"
 #include "state_file.h"
@@ -399,6 +400,67 @@ START_TEST(a_reader_that_went_away_ends_the_report)
 }
 END_TEST
 
+/* --- what is forgotten */
+
+static guint prune(guint days)
+{
+    guint rounds = 0;
+    bool more = true;
+
+    for (; more; rounds++)
+        ck_assert(journal_prune(state, days, &more, NULL));
+    return rounds;
+}
+
+START_TEST(old_rows_go_in_short_transactions_and_young_ones_stay)
+{
+    run_sql("WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 1199)"
+            " INSERT INTO journal (time, domain, unique_id, step, outcome)"
+            " SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-31 days'), 'example.org', 'id-' || i, 'step', 'ok' FROM n;"
+            "INSERT INTO journal (time, domain, unique_id, step, outcome)"
+            " VALUES (strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-29 days'), 'example.org', 'id-young', 'step', 'ok')");
+    ck_assert_uint_eq(prune(32), 1);
+    assert_value("SELECT count(*) FROM journal", "1201");
+    ck_assert_uint_eq(prune(30), 3);
+    assert_value("SELECT group_concat(unique_id) FROM journal", "id-young");
+}
+END_TEST
+
+START_TEST(with_the_rows_of_an_entry_that_is_gone_its_names_and_its_departure_go)
+{
+    guint found;
+
+    live();
+    finish("id-john", NULL, "set quota", "user/john@example.org");
+    ck_assert_uint_eq(prune(30), 1);
+    g_free(report("janet@example.org", NULL, false, &found));
+    ck_assert_uint_eq(found, 1);
+    run_sql("UPDATE journal SET time = '2020-01-01T00:00:00.000Z' WHERE unique_id = 'id-jane';"
+            "UPDATE journal_name SET last_day = '2020-01-01' WHERE unique_id = 'id-jane';"
+            "UPDATE departure SET decided_at = '2020-01-01T00:00:00.000Z'");
+    ck_assert_uint_eq(prune(30), 1);
+    g_free(report("janet@example.org", NULL, false, &found));
+    ck_assert_uint_eq(found, 0);
+    assert_value("SELECT group_concat(unique_id) FROM journal", "id-john,id-john");
+    assert_value("SELECT group_concat(DISTINCT unique_id) FROM journal_name", "id-john");
+    assert_value("SELECT count(*) FROM departure", "0");
+    assert_value("SELECT group_concat(unique_id) FROM entry", "id-john");
+}
+END_TEST
+
+START_TEST(a_departure_that_is_not_settled_is_never_forgotten)
+{
+    g_autoptr(Record) jane = record_of("jane");
+
+    jane->departed = true;
+    jane->departure = (Departure){.reason = REASON_GONE, .status = DEPARTURE_KEPT};
+    finish("id-jane", jane, NULL, NULL);
+    run_sql("UPDATE departure SET since = '2020-01-01T00:00:00.000Z', decided_at = since, due = since");
+    prune(1);
+    assert_value("SELECT status FROM departure", "kept");
+}
+END_TEST
+
 /* --- since when */
 
 #define NOW_US (G_GINT64_CONSTANT(1795248327) * G_USEC_PER_SEC + 123456) /* 2026-11-21T08:05:27.123Z */
@@ -459,6 +521,7 @@ int main(void)
     Suite *suite = suite_create("journal");
     TCase *written = tcase_create("written");
     TCase *shown = tcase_create("shown");
+    TCase *old = tcase_create("old");
     TCase *since = tcase_create("since");
 
     tcase_add_checked_fixture(written, setup, teardown);
@@ -475,8 +538,13 @@ int main(void)
     tcase_add_test(shown, rows_that_are_written_meanwhile_are_not_chased);
     tcase_add_test(shown, a_reader_that_went_away_ends_the_report);
     tcase_add_loop_test(since, a_time_is_a_date_a_moment_or_an_age, 0, G_N_ELEMENTS(TIMES));
+    tcase_add_checked_fixture(old, setup, teardown);
+    tcase_add_test(old, old_rows_go_in_short_transactions_and_young_ones_stay);
+    tcase_add_test(old, with_the_rows_of_an_entry_that_is_gone_its_names_and_its_departure_go);
+    tcase_add_test(old, a_departure_that_is_not_settled_is_never_forgotten);
     suite_add_tcase(suite, written);
     suite_add_tcase(suite, shown);
+    suite_add_tcase(suite, old);
     suite_add_tcase(suite, since);
     return run_suite(suite);
 }
