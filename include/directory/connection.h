@@ -2,6 +2,7 @@
 #pragma once
 
 #include "directory/directory.h"
+#include "directory/wire.h"
 #include "model/fault.h"
 #include "wait/wait.h"
 
@@ -20,6 +21,7 @@ typedef struct {
     const DirectorySettings *settings;
     Stop *stop;
     LDAP *ldap; /* NULL: not connected */
+    Wire wire;
 } Connection;
 
 void connection_init(Connection *connection, const DirectorySettings *settings, Stop *stop);

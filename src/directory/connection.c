@@ -7,6 +7,9 @@
 /* A watch is silent for hours: a peer that vanished behind a NAT must show within two minutes. */
 enum { KEEPALIVE_IDLE_S = 60, KEEPALIVE_INTERVAL_S = 15, KEEPALIVE_PROBES = 4 };
 
+static const char CONNECT[] = "connect (is the server up, and does its certificate fit ldap.ca_file and the host in ldap.uri?)";
+static const char NO_ANSWER[] = "no answer within ldap.timeout";
+
 static struct timeval to_timeval(gint64 us)
 {
     return (struct timeval){.tv_sec = us / G_USEC_PER_SEC, .tv_usec = us % G_USEC_PER_SEC};
@@ -88,6 +91,10 @@ static bool set_options(Connection *connection, GError **error)
     int version = LDAP_VERSION3, demand = LDAP_OPT_X_TLS_DEMAND, client = 0;
     int idle_s = KEEPALIVE_IDLE_S, interval_s = KEEPALIVE_INTERVAL_S, probes = KEEPALIVE_PROBES;
 
+    if (wire_attach(&connection->wire, connection->ldap, connection->settings->timeout_us, connection->stop) != LDAP_OPT_SUCCESS) {
+        g_set_error(error, FAULT, FAULT_STOP, "%s: libldap takes no wire of ours", connection->settings->uri);
+        return false;
+    }
     return set_option(connection, LDAP_OPT_PROTOCOL_VERSION, &version, "the protocol version", error)
         && set_option(connection, LDAP_OPT_REFERRALS, LDAP_OPT_OFF, "referrals off", error)
         && set_option(connection, LDAP_OPT_RESTART, LDAP_OPT_ON, "restart", error)
@@ -114,21 +121,35 @@ static bool check_ca_file(const Connection *connection, GError **error)
     return false;
 }
 
+/* As connection_fail, for what goes wrong before there is a session. */
+static bool fail_connect(Connection *connection, const char *operation, int result, GError **error)
+{
+    g_autofree char *text = connection->wire.late ? g_strdup(NO_ANSWER) : diagnostic(connection->ldap);
+
+    connection_set_error(error, FAULT_RETRY, connection, operation, result, text);
+    return false;
+}
+
 static bool start_tls(Connection *connection, GError **error)
 {
-    int result;
+    static const char OPERATION[] =
+        "StartTLS (check the server's certificate and its host name against ldap.ca_file and ldap.uri)";
+    g_autoptr(LDAPMessage) message = NULL;
+    int result, id;
 
     /* ldaps has TLS already, ldapi needs none. */
     if (!connection->settings->starttls || g_ascii_strncasecmp(connection->settings->uri, "ldap:", 5) != 0)
         return true;
-    result = ldap_start_tls_s(connection->ldap, NULL, NULL);
+    result = ldap_start_tls(connection->ldap, NULL, NULL, &id);
+    if (result != LDAP_SUCCESS)
+        return fail_connect(connection, CONNECT, result, error);
+    if (!connection_wait(connection, id, LDAP_MSG_ALL, OPERATION, &message, error))
+        return false;
+    if (ldap_parse_result(connection->ldap, message, &result, NULL, NULL, NULL, NULL, 0) != LDAP_SUCCESS)
+        result = LDAP_DECODING_ERROR;
     if (result == LDAP_SUCCESS)
-        return true;
-    g_autofree char *text = diagnostic(connection->ldap);
-    connection_set_error(error, FAULT_RETRY, connection,
-                         "StartTLS (check the server's certificate and its host name against ldap.ca_file and ldap.uri)",
-                         result, text);
-    return false;
+        result = ldap_install_tls(connection->ldap);
+    return result == LDAP_SUCCESS || fail_connect(connection, OPERATION, result, error);
 }
 
 static bool bind_simple(Connection *connection, GError **error)
@@ -146,13 +167,8 @@ static bool bind_simple(Connection *connection, GError **error)
         return false;
     }
     result = ldap_sasl_bind(connection->ldap, settings->bind_dn, LDAP_SASL_SIMPLE, &password, NULL, NULL, &id);
-    if (result != LDAP_SUCCESS) {
-        text = diagnostic(connection->ldap);
-        connection_set_error(error, FAULT_RETRY, connection,
-                             "connect (is the server up, and does its certificate fit ldap.ca_file and the host in ldap.uri?)",
-                             result, text);
-        return false;
-    }
+    if (result != LDAP_SUCCESS)
+        return fail_connect(connection, CONNECT, result, error);
     if (!connection_wait(connection, id, LDAP_MSG_ALL, operation, &message, error))
         return false;
     if (ldap_parse_result(connection->ldap, message, &result, NULL, NULL, NULL, NULL, 0) != LDAP_SUCCESS)
@@ -164,6 +180,15 @@ static bool bind_simple(Connection *connection, GError **error)
     if (result == LDAP_INVALID_CREDENTIALS)
         g_prefix_error(error, "check ldap.bind_dn and ldap.bind_password_file: ");
     return false;
+}
+
+static bool start_session(Connection *connection, GError **error)
+{
+    connection->wire.patient_until_us = g_get_monotonic_time() + connection->settings->timeout_us;
+    if (!start_tls(connection, error) || !bind_simple(connection, error))
+        return false;
+    connection->wire.patient_until_us = 0;
+    return true;
 }
 
 /* With no operation under way nothing may arrive: what does is the server's good-bye (idle time-out, restart). */
@@ -190,7 +215,7 @@ bool connection_open(Connection *connection, GError **error)
         connection_set_error(error, FAULT_STOP, connection, "ldap.uri", result, NULL);
         return false;
     }
-    if (set_options(connection, error) && start_tls(connection, error) && bind_simple(connection, error))
+    if (set_options(connection, error) && start_session(connection, error))
         return true;
     connection_close(connection);
     return false;
@@ -223,7 +248,7 @@ bool connection_wait(Connection *connection, int id, int all, const char *operat
         wait = wait_for(connection->stop, fd, POLLIN, deadline_us, false);
         if (wait != WAIT_READY) {
             connection_set_error(error, FAULT_RETRY, connection, operation, LDAP_TIMEOUT,
-                                 wait == WAIT_STOPPED ? "the daemon stops" : "no answer within ldap.timeout");
+                                 wait == WAIT_STOPPED ? "the daemon stops" : NO_ANSWER);
             connection_close(connection);
             return false;
         }
