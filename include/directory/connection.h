@@ -56,6 +56,9 @@ bool connection_send_search(Connection *connection, const char *base_dn, int sco
 bool connection_wait_search(Connection *connection, int id, const char *base_dn, LDAPMessage **message,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Whether an entry that was found has a value, without regard to case. */
+bool connection_has_value(LDAP *ldap, LDAPMessage *entry, const char *attribute, const char *value);
+
 /* Reads all entries of one kind of a domain page by page; as directory_sweep. Closes the connection when it breaks off. */
 bool connection_sweep(Connection *connection, const DomainSettings *domain, EntryKind kind, const char *const *attributes,
                       DirectoryVisit visit, gpointer user_data, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -117,17 +117,6 @@ static bool read_contexts(Connection *connection, GPtrArray **contexts, GError *
     return true;
 }
 
-static bool is_tombstone(LDAP *ldap, LDAPMessage *entry)
-{
-    struct berval **values = ldap_get_values_len(ldap, entry, "objectClass");
-    bool found = false;
-
-    for (gsize i = 0; values != NULL && values[i] != NULL; i++)
-        found |= g_ascii_strcasecmp(values[i]->bv_val, "nsTombstone") == 0;
-    ldap_value_free_len(values);
-    return found;
-}
-
 /* *dn stays NULL when the context does not show the unique id. A context that we may not read shows nothing. */
 static bool search_context(Connection *connection, const char *context, const char *by_id, char **dn, GError **error)
 {
@@ -141,7 +130,7 @@ static bool search_context(Connection *connection, const char *context, const ch
          entry = ldap_next_entry(connection->ldap, entry)) {
         char *found = ldap_get_dn(connection->ldap, entry);
 
-        if (!is_tombstone(connection->ldap, entry))
+        if (!connection_has_value(connection->ldap, entry, "objectClass", "nsTombstone"))
             *dn = g_strdup(found);
         ldap_memfree(found);
     }

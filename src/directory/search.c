@@ -57,6 +57,17 @@ bool connection_wait_search(Connection *connection, int id, const char *base_dn,
     return true;
 }
 
+bool connection_has_value(LDAP *ldap, LDAPMessage *entry, const char *attribute, const char *value)
+{
+    struct berval **values = ldap_get_values_len(ldap, entry, attribute);
+    bool found = false;
+
+    for (gsize i = 0; values != NULL && values[i] != NULL; i++)
+        found |= g_ascii_strcasecmp(values[i]->bv_val, value) == 0;
+    ldap_value_free_len(values);
+    return found;
+}
+
 static void add_values(Entry *entry, LDAP *ldap, LDAPMessage *message, const char *attribute)
 {
     struct berval **values = ldap_get_values_len(ldap, message, attribute);

@@ -2,12 +2,16 @@
 
 #include "directory/connection.h"
 #include "directory/dn.h"
-
-#include <string.h>
+#include "directory/persistent_search.h"
 
 /* 389-ds gives each persistent search one of the nsslapd-maxthreadsperconn (5) threads of its connection and never takes it
  * back: the connection that has none left is not read any more. This leaves one for all, and one for other operations. */
 enum { SEPARATE_MAX = 3 };
+
+/* How long a watch may say nothing before it is asked whether it still lives. A frontend may hold a connection open, and
+ * acknowledge our probes, long after it has lost the server. */
+#define SILENCE_SHORTEST_US ((gint64)G_USEC_PER_SEC)
+#define SILENCE_LONGEST_US (60 * (gint64)G_USEC_PER_SEC)
 
 /* A message id that no search has. */
 enum { NOT_SENT = -1 };
@@ -28,6 +32,7 @@ struct Watch {
     int wide_id;           /* of the search for all, from the root; NOT_SENT: each has its own */
     bool wide_refused;
     bool doubled; /* the search for all has begun, and the others have not ended */
+    gint64 heard_us; /* when the server last said anything */
     GQueue pending; /* of Notice*: more than one may come of a message */
 };
 
@@ -63,48 +68,6 @@ static Notice *add_notice(Watch *watch, const Listener *listener, NoticeKind kin
     return notice;
 }
 
-static bool has_persistent_search(Connection *connection, bool *has, GError **error)
-{
-    static const char *const attributes[] = {"supportedControl", NULL};
-    g_autoptr(LDAPMessage) message = NULL;
-    struct berval **values;
-    int id;
-
-    if (!connection_send_search(connection, "", LDAP_SCOPE_BASE, "(objectClass=*)", attributes, NULL, &id, error)
-        || !connection_wait_search(connection, id, "", &message, error))
-        return false;
-    values = ldap_get_values_len(connection->ldap, ldap_first_entry(connection->ldap, message), "supportedControl");
-    *has = false;
-    for (gsize i = 0; values != NULL && values[i] != NULL; i++)
-        *has |= strcmp(values[i]->bv_val, LDAP_CONTROL_PERSIST_REQUEST) == 0;
-    ldap_value_free_len(values);
-    return true;
-}
-
-/* Filter and scope are tested on the entry after the change: a narrow filter would hide an entry that loses its class. */
-static bool start_search(Watch *watch, const char *base_dn, int *id, GError **error)
-{
-    const char *const attributes[] = {watch->unique_id_attribute, "objectClass", "hasSubordinates", NULL};
-    LDAPControl *control = NULL;
-    LDAPControl *controls[] = {NULL, NULL};
-    int result = ldap_create_persistentsearch_control(
-        watch->connection.ldap,
-        LDAP_CONTROL_PERSIST_ENTRY_CHANGE_ADD | LDAP_CONTROL_PERSIST_ENTRY_CHANGE_DELETE
-            | LDAP_CONTROL_PERSIST_ENTRY_CHANGE_MODIFY | LDAP_CONTROL_PERSIST_ENTRY_CHANGE_RENAME,
-        1, 1, 1, &control);
-    bool has;
-    bool sent;
-
-    if (result != LDAP_SUCCESS)
-        return connection_fail(&watch->connection, FAULT_RETRY, "make a persistent search", result, error);
-    controls[0] = control;
-    sent = connection_send_search(&watch->connection, base_dn, LDAP_SCOPE_SUBTREE, "(objectClass=*)", attributes, controls, id,
-                                  error);
-    ldap_control_free(control);
-    /* The server reads the operations of a connection in order: the answer to a later one says that it has begun this one. */
-    return sent && has_persistent_search(&watch->connection, &has, error);
-}
-
 Watch *watch_open(const DirectorySettings *settings, const char *unique_id_attribute, Stop *stop, GError **error)
 {
     g_autoptr(Watch) watch = g_new0(Watch, 1);
@@ -114,7 +77,7 @@ Watch *watch_open(const DirectorySettings *settings, const char *unique_id_attri
     watch->unique_id_attribute = g_strdup(unique_id_attribute);
     watch->wide_id = NOT_SENT;
     watch->listeners = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)listener_free);
-    if (!connection_open(&watch->connection, error) || !has_persistent_search(&watch->connection, &has, error))
+    if (!connection_open(&watch->connection, error) || !persistent_search_offered(&watch->connection, &has, error))
         return NULL;
     if (!has) {
         g_set_error(error, FAULT, FAULT_STOP,
@@ -122,6 +85,7 @@ Watch *watch_open(const DirectorySettings *settings, const char *unique_id_attri
                     settings->uri, LDAP_CONTROL_PERSIST_REQUEST);
         return NULL;
     }
+    watch->heard_us = g_get_monotonic_time();
     return g_steal_pointer(&watch);
 }
 
@@ -154,7 +118,7 @@ static bool go_wide(Watch *watch, GError **error)
     g_autoptr(LDAPMessage) refusal = NULL;
     int id;
 
-    if (!start_search(watch, "", &id, error))
+    if (!persistent_search_start(&watch->connection, "", watch->unique_id_attribute, &id, error))
         return false;
     watch->wide_refused = ldap_result(watch->connection.ldap, id, LDAP_MSG_ALL, &no_time, &refusal) > 0;
     if (!watch->wide_refused)
@@ -181,7 +145,7 @@ bool watch_add(Watch *watch, const char *name, const char *base_dn, bool entries
     if (watch->wide_id != NOT_SENT)
         return true;
     watch->separate++;
-    return start_search(watch, base_dn, &listener->id, error);
+    return persistent_search_start(&watch->connection, base_dn, watch->unique_id_attribute, &listener->id, error);
 }
 
 void watch_remove(Watch *watch, const char *name)
@@ -214,41 +178,65 @@ static void end_doubled(Watch *watch)
     watch->doubled = false;
 }
 
+/* Looks for a message that is there already; *message stays NULL when none is. */
+static bool look_for_message(Watch *watch, LDAPMessage **message, GError **error)
+{
+    Connection *connection = &watch->connection;
+    struct timeval no_time = {0};
+    int type = ldap_result(connection->ldap, LDAP_RES_ANY, LDAP_MSG_ONE, &no_time, message);
+    int result = LDAP_SERVER_DOWN;
+
+    if (type > 0) {
+        watch->heard_us = g_get_monotonic_time();
+        return true;
+    }
+    *message = NULL;
+    if (type == 0)
+        return true;
+    ldap_get_option(connection->ldap, LDAP_OPT_RESULT_CODE, &result);
+    return connection_fail(connection, FAULT_RETRY, "persistent search", result, error);
+}
+
+/* Asks whatever has an answer. Notices that come meanwhile wait in libldap. */
+static bool ask_for_life(Watch *watch, GError **error)
+{
+    bool has;
+
+    if (!persistent_search_offered(&watch->connection, &has, error)) {
+        g_prefix_error(error, "the watch is silent: ");
+        return false;
+    }
+    watch->heard_us = g_get_monotonic_time();
+    return true;
+}
+
 /* Waits for any message; *message stays NULL when the deadline passed or the daemon is asked to stop. */
 static bool wait_message(Watch *watch, gint64 deadline_us, LDAPMessage **message, GError **error)
 {
     Connection *connection = &watch->connection;
+    gint64 silence_us = CLAMP(connection->settings->timeout_us, SILENCE_SHORTEST_US, SILENCE_LONGEST_US);
 
     for (;;) {
-        struct timeval no_time = {0};
-        int type = ldap_result(connection->ldap, LDAP_RES_ANY, LDAP_MSG_ONE, &no_time, message);
         int fd = -1;
 
-        if (type > 0)
+        if (!look_for_message(watch, message, error))
+            return false;
+        if (*message != NULL)
             return true;
-        *message = NULL;
-        if (type < 0) {
-            int result = LDAP_SERVER_DOWN;
-
-            ldap_get_option(connection->ldap, LDAP_OPT_RESULT_CODE, &result);
-            return connection_fail(connection, FAULT_RETRY, "persistent search", result, error);
-        }
         end_doubled(watch);
         ldap_get_option(connection->ldap, LDAP_OPT_DESC, &fd);
-        if (wait_for(connection->stop, fd, POLLIN, deadline_us, true) != WAIT_READY)
+        switch (wait_for(connection->stop, fd, POLLIN, MIN(deadline_us, watch->heard_us + silence_us), true)) {
+        case WAIT_READY:
+            break;
+        case WAIT_STOPPED:
             return true;
+        case WAIT_DEADLINE:
+            if (g_get_monotonic_time() >= deadline_us)
+                return true;
+            if (!ask_for_life(watch, error))
+                return false;
+        }
     }
-}
-
-static bool has_value(LDAP *ldap, LDAPMessage *message, const char *attribute, const char *value)
-{
-    struct berval **values = ldap_get_values_len(ldap, message, attribute);
-    bool found = false;
-
-    for (gsize i = 0; values != NULL && values[i] != NULL; i++)
-        found |= g_ascii_strcasecmp(values[i]->bv_val, value) == 0;
-    ldap_value_free_len(values);
-    return found;
 }
 
 /* The first notice after the start often lacks all user attributes: then its DN is read again. A missing entry leaves
@@ -275,38 +263,6 @@ static bool read_unique_id(Watch *watch, LDAPMessage *message, char **unique_id,
         return true;
     g_propagate_error(error, g_steal_pointer(&problem));
     return false;
-}
-
-/* EntryChangeNotification ::= SEQUENCE { changeType ENUMERATED, previousDN LDAPDN OPTIONAL, changeNumber INTEGER OPTIONAL }.
- * (ldap_parse_entrychange_control gives a previousDN that it has freed.) */
-static char *parse_previous_dn(LDAPControl *control)
-{
-    BerElement *ber = control != NULL ? ber_init(&control->ldctl_value) : NULL;
-    char *previous_dn = NULL;
-    char *copy;
-    ber_int_t type = 0;
-    ber_len_t len;
-
-    if (ber != NULL && ber_scanf(ber, "{e", &type) != LBER_ERROR && type == LDAP_CONTROL_PERSIST_ENTRY_CHANGE_RENAME
-        && ber_peek_tag(ber, &len) == LBER_OCTETSTRING && ber_scanf(ber, "a", &previous_dn) == LBER_ERROR)
-        previous_dn = NULL;
-    copy = g_strdup(previous_dn);
-    ber_memfree(previous_dn);
-    ber_free(ber, 1);
-    return copy;
-}
-
-/* The DN before a rename; NULL: it was none. Owned by the caller. */
-static char *read_previous_dn(Watch *watch, LDAPMessage *message)
-{
-    LDAPControl **controls = NULL;
-    char *previous_dn;
-
-    if (ldap_get_entry_controls(watch->connection.ldap, message, &controls) != LDAP_SUCCESS)
-        return NULL;
-    previous_dn = parse_previous_dn(ldap_control_find(LDAP_CONTROL_PERSIST_ENTRY_CHANGE_NOTICE, controls, NULL));
-    ldap_controls_free(controls);
-    return previous_dn;
 }
 
 /* Whether a message concerns a listener: its own search brought it, or that for all did and the entry is below its base, or
@@ -338,10 +294,10 @@ static GPtrArray *find_listeners(Watch *watch, LDAPMessage *message, const char 
 
 static bool take_entry(Watch *watch, LDAPMessage *message, GError **error)
 {
-    g_autofree char *previous_dn = read_previous_dn(watch, message);
+    g_autofree char *previous_dn = persistent_search_previous_dn(watch->connection.ldap, message);
     g_autoptr(GPtrArray) found = find_listeners(watch, message, previous_dn);
     /* Entries below a renamed one changed their DN too, for which the server sends nothing. */
-    bool sweep = previous_dn != NULL && has_value(watch->connection.ldap, message, "hasSubordinates", "TRUE");
+    bool sweep = previous_dn != NULL && connection_has_value(watch->connection.ldap, message, "hasSubordinates", "TRUE");
     g_autofree char *unique_id = NULL;
     bool entries = false;
 
@@ -385,7 +341,7 @@ static bool take_message(Watch *watch, LDAPMessage *message, GError **error)
         return take_result(watch, message, error);
     /* A delete or rename on a replica leaves tombstones and glue behind, which nobody asked for. */
     return ldap_msgtype(message) != LDAP_RES_SEARCH_ENTRY
-        || has_value(watch->connection.ldap, message, "objectClass", "nsTombstone") || take_entry(watch, message, error);
+        || connection_has_value(watch->connection.ldap, message, "objectClass", "nsTombstone") || take_entry(watch, message, error);
 }
 
 bool watch_next(Watch *watch, gint64 deadline_us, Notice *notice, GError **error)
