@@ -21,6 +21,7 @@ typedef struct {
     const DirectorySettings *settings;
     Stop *stop;
     LDAP *ldap; /* NULL: not connected */
+    guint sessions; /* that were opened so far */
     Wire wire;
 } Connection;
 

@@ -31,9 +31,10 @@ Directory *directory_new(const DirectorySettings *settings, Stop *stop);
 void directory_free(Directory *directory);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Directory, directory_free)
 
-/* Connects now, if not connected. FAULT_STOP: wrong credentials, no TLS where it is demanded, unreadable CA file.
- * FAULT_RETRY: everything that may heal, an untrusted certificate or wrong host name among it. */
-bool directory_connect(Directory *directory, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Connects now, if not connected: then *anew, and the server does take us; an old connection says nothing about that.
+ * FAULT_STOP: wrong credentials, no TLS where it is demanded, unreadable CA file. FAULT_RETRY: everything that may heal, an
+ * untrusted certificate or wrong host name among it. */
+bool directory_connect(Directory *directory, bool *anew, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Checks that the domain's base can be read as the identity we are: FAULT_RETRY, with what to do, when not. */
 bool directory_check_base(Directory *directory, const DomainSettings *domain, GError **error) G_GNUC_WARN_UNUSED_RESULT;

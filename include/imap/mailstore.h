@@ -18,8 +18,9 @@ Mailstore *mailstore_new(const ImapSettings *settings, Stop *stop);
 void mailstore_free(Mailstore *mailstore);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Mailstore, mailstore_free)
 
-/* Opens the admin session now, if it is not open: faults as imap_session_open. */
-bool mailstore_connect(Mailstore *mailstore, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Opens the admin session now, if it is not open: then *anew (NULL: nobody asks), and the server does take us; an old session
+ * says nothing about that. Faults as imap_session_open. */
+bool mailstore_connect(Mailstore *mailstore, bool *anew, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Name and version of the server as it says them (RFC 2971), once connected: "Cyrus IMAPD 3.6.1"; "an unknown server" when
  * it does not say. Valid until the next connect. */

@@ -20,6 +20,7 @@ typedef struct {
                           has that any more the change is due at once */
     bool verify;       /* look at the IMAP side too, whatever the state says */
     guint attempts;    /* failed ones so far */
+    char *last_error;  /* of the last failed try; NULL: none */
     gint64 generation; /* which version of the row was leased */
 } Change;
 

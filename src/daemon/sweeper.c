@@ -227,14 +227,15 @@ static void sweep_once(Sweeper *sweeper, const DomainSettings *domain)
 {
     Shared *shared = sweeper->shared;
     g_autoptr(GError) fault = NULL;
-    bool connected = directory_connect(sweeper->directory, &fault);
+    bool anew;
 
-    if (!connected) {
+    if (!directory_connect(sweeper->directory, &anew, &fault)) {
         sweeper_request(sweeper, domain->name);
         shared_outage(shared, shared->config->directory->uri, ++sweeper->attempts, g_steal_pointer(&fault));
         return;
     }
-    outages_end(shared->outages, shared->config->directory->uri);
+    if (anew)
+        outages_end(shared->outages, shared->config->directory->uri);
     sweeper->attempts = 0;
     if (!sweep_domain(sweeper, domain, &fault) && stop_asked(shared->stop))
         return;

@@ -305,6 +305,7 @@ static bool serve(Watcher *watcher, GError **error)
             shared_fail(watcher->shared, problem);
             return true;
         }
+        outages_end(watcher->shared->outages, watcher->shared->config->directory->uri);
         if (g_get_monotonic_time() >= watcher->refresh_us)
             refresh(watcher);
     }

@@ -21,19 +21,27 @@ typedef struct {
     guint outage_attempts;
 } Worker;
 
+/* A connection that others got before the outage began says nothing. */
+static void end_outage(Shared *shared, const char *server, bool anew)
+{
+    if (anew)
+        outages_end(shared->outages, server);
+}
+
 /* Both connections stand, or a pause was made. */
 static bool connect_servers(Worker *worker)
 {
     const Config *config = worker->shared->config;
     g_autoptr(GError) fault = NULL;
     const char *server = config->directory->uri;
+    bool anew;
 
-    if (directory_connect(worker->directory, &fault)) {
-        outages_end(worker->shared->outages, server);
+    if (directory_connect(worker->directory, &anew, &fault)) {
+        end_outage(worker->shared, server, anew);
         server = config->imap->uri;
-        if (mailstore_connect(worker->mailstore, &fault)
+        if (mailstore_connect(worker->mailstore, &anew, &fault)
             && blocked_notice_server(worker->shared->blocked, mailstore_server(worker->mailstore), &fault)) {
-            outages_end(worker->shared->outages, server);
+            end_outage(worker->shared, server, anew);
             g_atomic_int_set(&worker->shared->connected, 1);
             worker->outage_attempts = 0;
             return true;
@@ -46,13 +54,15 @@ static bool connect_servers(Worker *worker)
 static void log_fault(const Change *change, const GError *fault)
 {
     const char *entry = change->dn != NULL ? change->dn : change->unique_id;
+    bool told = g_strcmp0(change->last_error, fault->message) == 0;
 
     if (fault_of(fault) == FAULT_PARK)
         log_entry(G_LOG_LEVEL_WARNING, change->domain, entry,
                   "%s (set aside until the entry changes or an operator retries it: kolabctl retry %s)", fault->message,
                   change->unique_id);
     else
-        log_entry(G_LOG_LEVEL_WARNING, change->domain, entry, "%s (will be tried again)", fault->message);
+        log_entry(told ? G_LOG_LEVEL_DEBUG : G_LOG_LEVEL_WARNING, change->domain, entry, "%s (will be tried again)",
+                  fault->message);
 }
 
 /* It stays queued, and what was done of it is told. */
@@ -67,19 +77,16 @@ static void break_off(Worker *worker, const Change *change, GPtrArray *journal)
 static void set_aside(Worker *worker, const Change *change, GPtrArray *journal, GError *fault)
 {
     Shared *shared = worker->shared;
+    Fault kind = fault_of(fault) == FAULT_PARK ? FAULT_PARK : FAULT_RETRY;
     g_autoptr(GError) problem = NULL;
 
-    /* Not the entry's fault: a server refuses us, or the state file is gone, which the next turn will show. */
-    if (fault_of(fault) == FAULT_STOP) {
-        break_off(worker, change, journal);
-        shared_outage(shared, shared->config->imap->uri, ++worker->outage_attempts, fault);
-        return;
-    }
     /* Who waits for another entry may be served before the run ends. */
     if (change->waits_for == NULL)
         g_atomic_int_inc(&shared->progress.failed);
-    log_fault(change, fault);
-    if (!queue_fail(shared->state, change, fault_of(fault), fault->message, journal, &problem))
+    /* When a server is out of reach, or refuses us, that is told, and not of each entry that it left in the middle. */
+    if (kind == FAULT_PARK || change->waits_for != NULL || connect_servers(worker))
+        log_fault(change, fault);
+    if (!queue_fail(shared->state, change, kind, fault->message, journal, &problem))
         shared_fail(shared, g_steal_pointer(&problem));
     g_error_free(fault);
 }

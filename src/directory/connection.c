@@ -188,6 +188,7 @@ static bool start_session(Connection *connection, GError **error)
     if (!start_tls(connection, error) || !bind_simple(connection, error))
         return false;
     connection->wire.patient_until_us = 0;
+    connection->sessions++;
     return true;
 }
 

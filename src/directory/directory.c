@@ -46,9 +46,14 @@ void directory_free(Directory *directory)
     g_free(directory);
 }
 
-bool directory_connect(Directory *directory, GError **error)
+bool directory_connect(Directory *directory, bool *anew, GError **error)
 {
-    return connection_open(&directory->connection, error);
+    guint before = directory->connection.sessions;
+
+    if (!connection_open(&directory->connection, error))
+        return false;
+    *anew = directory->connection.sessions != before;
+    return true;
 }
 
 /* One search from start to end. *message is owned by the caller. */

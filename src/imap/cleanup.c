@@ -211,5 +211,5 @@ bool mailstore_clean_up(Mailstore *mailstore, GHashTable *identifiers, GPtrArray
                  .removals = removals, .result = result};
 
     *result = (CleanupResult){0};
-    return mailstore_connect(mailstore, error) && run(&pass, error);
+    return mailstore_connect(mailstore, NULL, error) && run(&pass, error);
 }

@@ -34,7 +34,7 @@ bool mailstore_delete(Mailstore *mailstore, const char *mailbox, GError **error)
     g_autofree char *wire = NULL;
 
     g_ptr_array_add(commands, command);
-    if (!mailstore_connect(mailstore, error))
+    if (!mailstore_connect(mailstore, NULL, error))
         return false;
     wire = namespace_mailbox(mailstore_admin_names(mailstore), mailbox);
     imap_command_add_string(command, wire);

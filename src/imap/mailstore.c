@@ -46,13 +46,16 @@ void mailstore_free(Mailstore *mailstore)
     g_free(mailstore);
 }
 
-bool mailstore_connect(Mailstore *mailstore, GError **error)
+bool mailstore_connect(Mailstore *mailstore, bool *anew, GError **error)
 {
     g_autoptr(ImapSession) session = NULL;
+    bool unasked;
 
+    anew = anew != NULL ? anew : &unasked;
     if (mailstore->admin != NULL && !imap_session_alive(mailstore->admin))
         g_clear_pointer(&mailstore->admin, imap_session_close);
-    if (mailstore->admin != NULL)
+    *anew = mailstore->admin == NULL;
+    if (!*anew)
         return true;
     session = imap_session_open(mailstore->settings, NULL, mailstore->stop, error);
     if (session == NULL || !namespace_ask(session, mailstore->settings->uri, true, &mailstore->admin_names, error)
@@ -67,7 +70,7 @@ bool mailstore_connect(Mailstore *mailstore, GError **error)
 bool mailstore_run_admin(Mailstore *mailstore, GPtrArray *commands, GError **error)
 {
     mailstore->died = false;
-    if (!mailstore_connect(mailstore, error))
+    if (!mailstore_connect(mailstore, NULL, error))
         return false;
     if (imap_session_run(mailstore->admin, commands, error))
         return true;
@@ -96,18 +99,29 @@ bool mailstore_died(const Mailstore *mailstore)
     return mailstore->died;
 }
 
-/* Opens a session as a user. The administrator's own login was accepted, so a refusal concerns this user alone. */
+/* A refusal concerns this user alone when the administrator's own login is accepted: now, not when the session began that
+ * may have lasted for days. Takes `problem`. */
+static void judge_refusal(Mailstore *mailstore, GError *problem, GError **error)
+{
+    g_autoptr(GError) refusal = problem;
+
+    g_clear_pointer(&mailstore->admin, imap_session_close);
+    if (!mailstore_connect(mailstore, NULL, error))
+        return;
+    g_set_error_literal(error, FAULT, fault_of(refusal) == FAULT_STOP ? FAULT_PARK : (int)fault_of(refusal), refusal->message);
+}
+
+/* Opens a session as a user. */
 static ImapSession *open_user(Mailstore *mailstore, const char *login, GError **error)
 {
-    g_autoptr(GError) problem = NULL;
     g_autoptr(ImapSession) session = NULL;
+    GError *problem = NULL;
 
-    if (!mailstore_connect(mailstore, error))
+    if (!mailstore_connect(mailstore, NULL, error))
         return NULL;
     session = imap_session_open(mailstore->settings, login, mailstore->stop, &problem);
     if (session == NULL) {
-        g_set_error_literal(error, FAULT, fault_of(problem) == FAULT_STOP ? FAULT_PARK : (int)fault_of(problem),
-                            problem->message);
+        judge_refusal(mailstore, problem, error);
         return NULL;
     }
     if (!mailstore->user_names_known && !namespace_ask(session, mailstore->settings->uri, false, &mailstore->user_names, error))
@@ -148,7 +162,7 @@ bool mailstore_observe(Mailstore *mailstore, const Account *account, const char 
     g_autoptr(Observed) seen = observed_new();
     g_autoptr(GPtrArray) commands = NULL;
 
-    if (!mailstore_connect(mailstore, error))
+    if (!mailstore_connect(mailstore, NULL, error))
         return false;
     seen->special_use_offered = mailstore->special_use;
     commands = observe_mailbox_commands(&mailstore->admin_names, account->mailbox, previous);
@@ -177,7 +191,7 @@ bool mailstore_observe_shared(Mailstore *mailstore, const Account *account, cons
     g_autoptr(Observed) seen = observed_new();
     g_autoptr(GPtrArray) commands = NULL;
 
-    if (!mailstore_connect(mailstore, error))
+    if (!mailstore_connect(mailstore, NULL, error))
         return false;
     commands = observe_shared_commands(&mailstore->admin_names, account, previous);
     if (!mailstore_run_admin(mailstore, commands, error)
@@ -286,7 +300,7 @@ bool mailstore_apply(Mailstore *mailstore, GPtrArray *steps, const char *login, 
     bool as_user = step_actor(g_ptr_array_index(steps, 0)) == ACTOR_USER;
     g_autoptr(ImapSession) session = NULL;
 
-    if (!mailstore_connect(mailstore, error))
+    if (!mailstore_connect(mailstore, NULL, error))
         return false;
     if (as_user) {
         session = open_user(mailstore, login, error);

@@ -31,6 +31,7 @@ void change_free(Change *change)
     g_free(change->reason);
     g_free(change->dn);
     g_free(change->waits_for);
+    g_free(change->last_error);
     g_free(change);
 }
 
@@ -190,6 +191,7 @@ static Change *change_of_row(Query *query)
     change->verify = query_int(query, 4) != 0;
     change->attempts = (guint)query_int(query, 5);
     change->generation = query_int(query, 6);
+    change->last_error = query_text(query, 7);
     return change;
 }
 
@@ -199,7 +201,7 @@ bool queue_lease(State *state, Change **change, GError **error)
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
     g_autofree char *now = wait_timestamp(0);
     g_autoptr(Query) query = query_begin(state,
-                                         "SELECT domain, unique_id, reason, dn, verify, attempts, generation"
+                                         "SELECT domain, unique_id, reason, dn, verify, attempts, generation, last_error"
                                          " FROM change WHERE state = 'queued' AND due <= ? ORDER BY due",
                                          error);
     bool row;
