@@ -18,3 +18,6 @@ DomainSettings *config_domains_derive(const DomainSettings *from, const char *na
  */
 void config_domains_check_attributes(const Reading *reading, DomainSettings *settings,
                                      const ConfigNode *node);
+
+/* A text that may be none is set to "" in the file: from here on it is NULL. */
+void config_domains_drop_empty(DomainSettings *settings);

@@ -16,6 +16,14 @@ typedef enum {
     DELETION_KEEP,   /* it stays until an operator says otherwise */
 } DeletionMode;
 
+/* Which backend of a murder gets a new mailbox. */
+typedef enum {
+    PLACEMENT_SERVER,      /* the one that Cyrus chooses (default) */
+    PLACEMENT_MAILHOST,    /* the one that the entry's mailHost names */
+    PLACEMENT_LEAST_USED,  /* the one with the most room */
+    PLACEMENT_ROUND_ROBIN, /* each in its turn */
+} PlacementPolicy;
+
 typedef struct {
     gint ref_count;
 
@@ -46,17 +54,23 @@ typedef struct {
     char *default_locale;
 
     gint64 default_quota_kib; /* KiB, QUOTA_UNLIMITED, or QUOTA_ANY: no default */
-    char *mail_host;          /* what mailHost should say; NULL: leave it alone */
+    char *mail_host;          /* what mailHost should say (on a murder: the server of the mailbox); NULL: leave it alone */
     GPtrArray *folders;       /* of Folder*, parents first */
     bool enforce_folders;     /* create again what the user deleted */
     bool read_only;           /* directory: write nothing, take the addresses as they are */
+
+    PlacementPolicy placement_policy;
+    char *placement_partition;   /* of new mailboxes; NULL: the server chooses */
+    bool placement_move;         /* a mailbox follows the entry's mailHost to another backend */
+    gint64 settle_timeout_us;    /* how long a new mailbox may take until the frontend knows it */
 
     DeletionMode deletion_mode;
     guint deletion_limit;         /* entries that may go within an hour; the larger one counts */
     guint deletion_limit_percent; /* of the domain's entries */
     gint64 deletion_delay_us;     /* from the departure to the deletion */
 
-    char *digest; /* of all of the above but folders and deletion: part of each entry's fingerprint */
+    char *digest; /* of all that decides about existing mailboxes: not folders, deletion, where new ones are put. Part of each
+                     entry's fingerprint */
 } DomainSettings;
 
 /* The Kolab defaults for a domain; no folders. Its lists own their elements. The caller changes what it likes, then

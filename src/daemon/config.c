@@ -65,6 +65,7 @@ static Config *read_config(const Reading *reading, const ConfigNode *root)
     config_settings_read(reading, PLACE_GLOBAL | PLACE_INHERITED, root, targets);
     config_domains_check_attributes(reading, base, config_node_find(root, "attributes"));
     config_imap_complete_mail_host(root, NULL, base);
+    config_domains_drop_empty(base);
     if (config->directory->uri != NULL)
         config_transport_check(reading, config_node_find(root, "ldap"), config->directory->uri, config->directory->insecure,
                                config->directory->starttls);

@@ -61,6 +61,14 @@ void config_domains_check_attributes(const Reading *reading, DomainSettings *set
                                     names[i], written[i]);
 }
 
+void config_domains_drop_empty(DomainSettings *settings)
+{
+    if (settings->mail_host != NULL && *settings->mail_host == '\0')
+        g_clear_pointer(&settings->mail_host, g_free);
+    if (settings->placement_partition != NULL && *settings->placement_partition == '\0')
+        g_clear_pointer(&settings->placement_partition, g_free);
+}
+
 /* Makes the aliases lower case. `taken` knows all domains and the aliases so far, with their nodes. */
 static void check_aliases(const Reading *reading, DomainSettings *settings, const ConfigNode *node,
                           GHashTable *taken)
@@ -103,6 +111,7 @@ static DomainSettings *read_domain(const Reading *reading, const char *name, con
     settings->own_aliases = config_node_find(node, "aliases") != NULL;
     config_domains_check_attributes(reading, settings, config_node_find(node, "attributes"));
     config_imap_complete_mail_host(node, base, settings);
+    config_domains_drop_empty(settings);
     return settings;
 }
 

@@ -146,6 +146,4 @@ void config_imap_complete_mail_host(const ConfigNode *node, const DomainSettings
         g_free(settings->mail_host);
         settings->mail_host = config_uri_host(uri->text);
     }
-    if (settings->mail_host != NULL && *settings->mail_host == '\0')
-        g_clear_pointer(&settings->mail_host, g_free);
 }

@@ -14,11 +14,14 @@
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 static const char *const policy_modes[] = {"never", "when_empty", "always", NULL};
 
+static const char *const placement_policies[] = {"server", "mailhost", "least-used", "round-robin", NULL};
+
 static const char *const deletion_modes[] = {"delete", "keep", NULL};
 
 /* The enums are stored through a guint. */
 G_STATIC_ASSERT(sizeof(LogLevel) == sizeof(guint) && LOG_LEVEL_DEBUG == 3);
 G_STATIC_ASSERT(sizeof(PolicyMode) == sizeof(guint) && POLICY_ALWAYS == 2);
+G_STATIC_ASSERT(sizeof(PlacementPolicy) == sizeof(guint) && PLACEMENT_ROUND_ROBIN == 3);
 G_STATIC_ASSERT(sizeof(DeletionMode) == sizeof(guint) && DELETION_KEEP == 1);
 
 const Setting config_settings[] = {
@@ -136,6 +139,15 @@ const Setting config_settings[] = {
      .help = "create again what the user deleted or renamed"},
     {"folders.create", &type_folders, PLACE_INHERITED, DOMAIN_FIELD(folders),
      .help = "folders that every mailbox gets, by name; replaces the 14 default ones"},
+
+    {"placement.policy", &type_choice, PLACE_INHERITED, DOMAIN_FIELD(placement_policy), .fallback = "server",
+     .choices = placement_policies, .help = "which backend of a murder gets a new mailbox"},
+    {"placement.partition", &type_partition_or_none, PLACE_INHERITED, DOMAIN_FIELD(placement_partition), .fallback = "\"\"",
+     .help = "partition of new mailboxes; \"\": the server chooses"},
+    {"placement.move", &type_switch, PLACE_INHERITED, DOMAIN_FIELD(placement_move), .fallback = "false",
+     .help = "move a mailbox to the backend of a murder that the entry's mail host attribute names"},
+    {"placement.settle_timeout", &type_duration, PLACE_INHERITED, DOMAIN_FIELD(settle_timeout_us), .fallback = "30s",
+     .min = 100 * MS, .max = DAY, .help = "longest time until a murder's frontend knows a new mailbox"},
 
     {"deletion.mode", &type_choice, PLACE_INHERITED, DOMAIN_FIELD(deletion_mode), .fallback = "delete",
      .choices = deletion_modes, .help = "what becomes of the mailbox of an entry that is gone from the directory"},

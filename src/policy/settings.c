@@ -65,6 +65,8 @@ DomainSettings *domain_settings_new(const char *name)
     settings->default_locale = g_strdup("en_US");
     settings->default_quota_kib = QUOTA_ANY;
     settings->folders = g_ptr_array_new_with_free_func((GDestroyNotify)folder_free);
+    settings->placement_policy = PLACEMENT_SERVER;
+    settings->settle_timeout_us = 30 * G_TIME_SPAN_SECOND;
     settings->deletion_mode = DELETION_DELETE;
     settings->deletion_limit = 10;
     settings->deletion_limit_percent = 5;
@@ -103,6 +105,7 @@ void domain_settings_unref(DomainSettings *settings)
     g_ptr_array_unref(settings->secondary);
     g_free(settings->default_locale);
     g_free(settings->mail_host);
+    g_free(settings->placement_partition);
     g_ptr_array_unref(settings->folders);
     g_free(settings->digest);
     g_free(settings);
@@ -170,6 +173,7 @@ void domain_settings_seal(DomainSettings *settings)
     digest_number(checksum, settings->default_quota_kib);
     digest_number(checksum, settings->enforce_folders);
     digest_number(checksum, settings->read_only);
+    digest_number(checksum, settings->placement_move);
     g_free(settings->digest);
     settings->digest = g_strdup(g_checksum_get_string(checksum));
 }

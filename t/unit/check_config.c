@@ -202,7 +202,16 @@ static const struct {
     {LDAP IMAP "domains: {a.org: {attributes: {mail: alias}}}\n",
      "x:3:31: attributes.mail and attributes.alias are the same attribute \"alias\""},
 
-    /* several IMAP servers */
+    /* placement, several IMAP servers */
+    {MINIMAL "placement: {policy: mailHost}\n",
+     "x:4:21: placement.policy: want one of server, mailhost, least-used, round-robin, got \"mailHost\""},
+    {MINIMAL "placement: {partition: b!archive}\n",
+     "x:4:24: placement.partition: want the name of a partition (letters, digits, hyphens, underscores, dots), got "
+     "\"b!archive\""},
+    {MINIMAL "placement: {move: b}\n", "x:4:19: placement.move: want true or false, got \"b\""},
+    {MINIMAL "placement: {settle_timeout: 0}\n",
+     "x:4:29: placement.settle_timeout: want a duration from 100ms to 1d, such as 500ms, 30s, 5m, 1h (a plain number: "
+     "seconds), got \"0\""},
     {LDAP IMAP "domains: {a.org: {imap: imaps://b}}\n", "x:3:25: imap: want a mapping of settings, got a text"},
     {LDAP IMAP "domains: {a.org: {imap: {urii: imaps://b}}}\n", "x:3:26: unknown setting \"urii\"; did you mean \"uri\"?"},
     {LDAP IMAP "domains: {a.org: {imap: {uri: 'imaps://x:hunter2@b'}}}\n",
@@ -509,6 +518,10 @@ START_TEST(what_is_not_set_has_its_default)
     ck_assert_int_eq(domain->default_quota_kib, QUOTA_ANY);
     ck_assert_uint_eq(domain->folders->len, 14);
     ck_assert(!domain->enforce_folders && !domain->read_only);
+    ck_assert_int_eq(domain->placement_policy, PLACEMENT_SERVER);
+    ck_assert_ptr_null(domain->placement_partition);
+    ck_assert(!domain->placement_move);
+    ck_assert_int_eq(domain->settle_timeout_us, 30 * G_TIME_SPAN_SECOND);
     ck_assert_ptr_nonnull(domain->digest);
 }
 END_TEST
@@ -525,6 +538,7 @@ START_TEST(every_setting_reaches_its_field)
         "attributes: {result: uid, mail: m, alias: a, mail_host: h, quota: q, addresses: [x, M],\n"
         "             target_folder: f, folder_type: t, acl: r, delivery: d}\n"
         "user_filter: (a=b)\nquota: {default: 1GiB}\n"
+        "placement: {policy: least-used, partition: p3, move: true, settle_timeout: 9s}\n"
         "deletion: {mode: keep, limit: 3, limit_percent: 7, delay: 1h}\n"
         "policy: {mode: always, primary: '', secondary: [], default_locale: de_DE}\n"
         "folders:\n  enforce: true\n  create: {Sent: {quota: 5, partition: part2, subscribe: no, acl: {Kim@Example.org: read},\n"
@@ -553,6 +567,10 @@ START_TEST(every_setting_reaches_its_field)
     ck_assert_str_eq(g_ptr_array_index(domain->aliases, 0), "example.com");
     ck_assert_str_eq(domain->unique_id_attribute, "entryUUID");
     ck_assert_str_eq(domain->mail_host, "m.h");
+    ck_assert_int_eq(domain->placement_policy, PLACEMENT_LEAST_USED);
+    ck_assert_str_eq(domain->placement_partition, "p3");
+    ck_assert(domain->placement_move);
+    ck_assert_int_eq(domain->settle_timeout_us, 9 * G_TIME_SPAN_SECOND);
     ck_assert_int_eq(domain->deletion_mode, DELETION_KEEP);
     ck_assert_uint_eq(domain->deletion_limit, 3);
     ck_assert_uint_eq(domain->deletion_limit_percent, 7);
@@ -761,6 +779,40 @@ START_TEST(the_mail_host_follows_the_domains_own_uri)
     g_autoptr(Config) config = parse(text);
 
     ck_assert_pstr_eq(first_domain(config)->mail_host, mail_hosts[_i].mail_host);
+}
+END_TEST
+
+START_TEST(only_what_decides_about_existing_mailboxes_makes_every_entry_be_compared_again)
+{
+    const char *const texts_of[] = {"", "placement: {policy: round-robin, partition: p, settle_timeout: 1s}\n",
+                                    "placement: {move: true}\n"};
+    const char *digests[G_N_ELEMENTS(texts_of)];
+    g_autoptr(GPtrArray) configs = g_ptr_array_new_with_free_func((GDestroyNotify)config_free);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(texts_of); i++) {
+        g_autofree char *text = g_strconcat(MINIMAL, texts_of[i], NULL);
+
+        g_ptr_array_add(configs, parse(text));
+        digests[i] = first_domain(g_ptr_array_index(configs, i))->digest;
+    }
+    ck_assert_str_eq(digests[0], digests[1]);
+    ck_assert_str_ne(digests[0], digests[2]);
+}
+END_TEST
+
+START_TEST(a_domain_may_place_its_mailboxes_otherwise)
+{
+    g_autoptr(Config) config = parse(MINIMAL "placement: {policy: mailhost, partition: p, move: yes}\n");
+    g_autoptr(Config) other = parse(LDAP IMAP "placement: {policy: mailhost, partition: p, move: yes}\n"
+                                              "domains: {a.org: {placement: {policy: server, partition: '', move: no}}, b.org: {}}\n");
+    const DomainSettings *a = config_find_domain(other, "a.org"), *b = config_find_domain(other, "b.org");
+
+    ck_assert_str_eq(first_domain(config)->placement_partition, "p");
+    ck_assert_int_eq(a->placement_policy, PLACEMENT_SERVER);
+    ck_assert_ptr_null(a->placement_partition);
+    ck_assert(!a->placement_move && b->placement_move);
+    ck_assert_int_eq(b->placement_policy, PLACEMENT_MAILHOST);
+    ck_assert_str_eq(b->placement_partition, "p");
 }
 END_TEST
 
@@ -1137,6 +1189,8 @@ int main(void)
     tcase_add_test(values, domains_with_equal_servers_share_one);
     tcase_add_test(values, passwords_tell_servers_apart);
     TABLE(values, the_mail_host_follows_the_domains_own_uri, mail_hosts);
+    tcase_add_test(values, only_what_decides_about_existing_mailboxes_makes_every_entry_be_compared_again);
+    tcase_add_test(values, a_domain_may_place_its_mailboxes_otherwise);
     tcase_add_test(values, an_empty_mail_host_leaves_the_attribute_alone);
     tcase_add_test(values, a_parent_folder_comes_before_its_children_also_when_it_is_not_named);
     tcase_add_test(documents, the_sample_file_shows_the_defaults);
