@@ -20,6 +20,9 @@ void observed_folder_free(ObservedFolder *folder);
 typedef struct {
     bool mailbox_exists;
     bool previous_exists;  /* the mailbox under the name that the state recorded, when that is another one */
+    bool murder;           /* the server is a frontend: others behind it have the mailboxes */
+    char *server;          /* the one that has the mailbox, as the murder says; before a rename, that has the one which will be
+                              renamed. NULL: there is no murder, no mailbox, or nobody asked */
     bool quota_known;      /* quota_kib was read or recorded */
     gint64 quota_kib;      /* KiB, QUOTA_UNLIMITED: none set */
     bool special_use_offered; /* the server knows special uses; a folder's is its metadata entry SPECIAL_USE_ENTRY */

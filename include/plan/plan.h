@@ -13,6 +13,8 @@ typedef struct {
     char *unique_id;
     GPtrArray *steps; /* of Step*, in the order of execution */
     bool takes_name;  /* the mailbox is created, or gets another name */
+    char *server;     /* backend that has the mailbox once the steps are carried out; NULL: there is no murder, or nobody knows */
+    char *note;       /* what the operator should know beside the steps; NULL: nothing */
 } Plan;
 
 void plan_free(Plan *plan);
@@ -21,7 +23,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
 /* Adds a step at the end; owned by the plan. For the modules of this folder. */
 Step *plan_add_step(Plan *plan, StepKind kind, const char *mailbox);
 
-/* What the state recorded of an earlier run; all of it may be absent. */
+/* Where the mailbox should be; all of it may be absent. */
+typedef struct {
+    const char *server;        /* backend chosen for a new mailbox, until it is in order */
+    const char *partition;     /* of a new mailbox, and of one that is moved */
+    bool move;                 /* the mailbox follows what the entry asks for */
+    const GPtrArray *backends; /* of PlacementBackend*: those of the murder, as far as they are known */
+} PlanPlacement;
+
+/* What the state recorded of an earlier run, and what the settings say; all of it may be absent. */
 typedef struct {
     const char *mailbox;           /* NULL: never provisioned */
     gint64 quota_kib;              /* that we set; QUOTA_ANY: none */
@@ -29,14 +39,26 @@ typedef struct {
     bool enforce_folders;          /* create again what was deleted since */
     const char *const *acl;        /* as plan_recorded_acl gave it; NULL: none */
     const char *administrator;     /* whose own entry in an access control list is left alone */
+    PlanPlacement placement;
 } PlanHistory;
 
 /* Makes the plan. Order: rename or create the mailbox and set its quota first, then publish the addresses in the
  * directory, then the folders: an address is never published before a mailbox can take its mail. A shared mailbox has
  * parents before it, and its rights before its metadata.
+ *
+ * On a murder the mail host attribute, where it is ours to write, gets the name of the server that has the mailbox, whatever the
+ * settings say; while nobody knows that server the attribute is left alone. The move to another server comes when all else is
+ * in order, so that one that fails keeps nothing else waiting: only the metadata of a shared mailbox is last.
+ *
  * *plan is owned by the caller. FAULT_PARK: old and new mailbox both exist. */
 bool plan_make(const Entry *entry, const Account *desired, const Observed *observed, const PlanHistory *history,
                Plan **plan, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The first part of it where a murder has to be asked which server got the new mailbox before the rest can be planned: only the
+ * parents and the creation. *plan is owned by the caller; NULL: no mailbox has to be created. Once it is carried out,
+ * plan_make with what is there then, and the same placement, makes the rest. Faults as plan_make. */
+bool plan_create(const Entry *entry, const Account *desired, const Observed *observed, const PlanHistory *history,
+                 Plan **plan, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The plan for an entry that is gone: its mailbox is deleted. */
 Plan *plan_make_deletion(const char *dn, const char *unique_id, const char *mailbox);

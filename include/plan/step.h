@@ -8,13 +8,15 @@
 typedef enum {
     STEP_RENAME_MAILBOX,  /* before, after: canonical names */
     STEP_CREATE_PARENT,   /* mailbox: what a shared mailbox will be below */
-    STEP_CREATE_MAILBOX,  /* mailbox */
+    STEP_CREATE_MAILBOX,  /* mailbox; server or NULL, partition or NULL */
     STEP_SET_QUOTA,       /* mailbox, folder or NULL; quota_kib */
     STEP_WRITE_ATTRIBUTE, /* name, add, remove */
     STEP_CREATE_FOLDER,   /* mailbox, folder, partition or NULL, or use or NULL */
     STEP_SET_USE,         /* mailbox, folder, use: a conflict is no fault, another folder is that already */
     STEP_SET_METADATA,    /* mailbox, folder; metadata: all entries of a folder that differ, one command */
     STEP_SUBSCRIBE,       /* mailbox, folder */
+    STEP_MOVE_MAILBOX,    /* mailbox; server: to which backend, partition or NULL; before, after: servers. Cyrus 3.6 may say OK and
+                             have done nothing ("* NO USER ..."): only the server's own word afterwards counts */
     STEP_DELETE_MAILBOX,  /* mailbox; a user's with all its folders */
     STEP_SET_ACL,         /* mailbox, folder or NULL; name: the identifier; before, after: its rights */
     STEP_SET_SHARED_METADATA, /* shared mailbox; metadata: all entries that differ, one command */
@@ -24,6 +26,7 @@ typedef struct {
     StepKind kind;
     char *mailbox;       /* canonical name */
     char *folder;        /* name below the mailbox */
+    char *server;        /* backend, as a word of a command */
     char *partition;
     char *use;           /* special use (RFC 6154) of a folder, "\\Sent", where the server knows such */
     bool by_admin;       /* the folder is created by the administrator: only that one may choose a partition */

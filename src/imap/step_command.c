@@ -35,11 +35,30 @@ static void add_use(ImapCommand *command, const char *use)
     g_string_append_c(command->line, ')');
 }
 
-/* Cyrus' own extension; the partition must be an atom, which the configuration has checked. */
-static void add_partition(ImapCommand *command, const char *partition)
+/* Cyrus' own extension; server and partition must be bare words, as those that made the step have checked: "part",
+ * "server!part", "(SERVER server)". */
+static void add_place(ImapCommand *command, const char *server, const char *partition)
 {
-    if (partition != NULL)
-        imap_command_add_word(command, partition);
+    g_autofree char *place = NULL;
+
+    if (server != NULL)
+        place = partition != NULL ? g_strdup_printf("%s!%s", server, partition) : g_strdup_printf("(SERVER %s)", server);
+    if (place != NULL || partition != NULL)
+        imap_command_add_word(command, place != NULL ? place : partition);
+}
+
+/* A mailbox that keeps its name moves. What stands before the "!" is a server, whatever partitions there are; without a
+ * partition behind it the other server chooses. */
+static ImapCommand *move_command(const Step *step, const Namespace *admin)
+{
+    ImapCommand *command = imap_command_new("RENAME");
+    g_autofree char *name = namespace_mailbox(admin, step->mailbox);
+    g_autofree char *place = g_strdup_printf("%s!%s", step->server, step->partition != NULL ? step->partition : "");
+
+    imap_command_add_string(command, name);
+    imap_command_add_string(command, name);
+    imap_command_add_word(command, place);
+    return command;
 }
 
 /* RFC 6154 */
@@ -91,14 +110,18 @@ ImapCommand *step_command(const Step *step, const Namespace *admin, const Namesp
     }
     case STEP_CREATE_PARENT:
     case STEP_CREATE_MAILBOX:
-        return new_command("CREATE", namespace_mailbox(admin, step->mailbox));
+        command = new_command("CREATE", namespace_mailbox(admin, step->mailbox));
+        add_place(command, step->server, step->partition);
+        return command;
+    case STEP_MOVE_MAILBOX:
+        return move_command(step, admin);
     case STEP_SET_QUOTA:
         command = new_command("SETQUOTA", admin_name(admin, step));
         add_quota(command, step->quota_kib);
         return command;
     case STEP_CREATE_FOLDER:
         command = new_command("CREATE", step->by_admin ? admin_name(admin, step) : namespace_folder(user, step->folder));
-        add_partition(command, step->partition);
+        add_place(command, NULL, step->partition);
         if (special_use && step->use != NULL)
             add_create_use(command, step->use);
         return command;

@@ -109,6 +109,8 @@ void account_free(Account *account)
     g_free(account->mailbox);
     g_free(account->login);
     g_free(account->mail_host);
+    g_free(account->host_attribute);
+    g_free(account->host_asked);
     g_free(account->primary);
     g_ptr_array_unref(account->aliases);
     g_ptr_array_unref(account->folders);

@@ -37,6 +37,7 @@ void observed_free(Observed *observed)
 {
     if (observed == NULL)
         return;
+    g_free(observed->server);
     g_hash_table_unref(observed->folders);
     g_hash_table_unref(observed->acl);
     g_hash_table_unref(observed->metadata);

@@ -3,6 +3,7 @@
 #include "model/fault.h"
 #include "model/mailbox_name.h"
 #include "plan/plan_folders.h"
+#include "plan/plan_server.h"
 #include "plan/plan_shared.h"
 
 #include <string.h>
@@ -14,6 +15,8 @@ void plan_free(Plan *plan)
     g_free(plan->dn);
     g_free(plan->unique_id);
     g_ptr_array_unref(plan->steps);
+    g_free(plan->server);
+    g_free(plan->note);
     g_free(plan);
 }
 
@@ -44,12 +47,6 @@ static void add_rename(Plan *plan, const char *from, const char *to)
     plan->takes_name = true;
 }
 
-static void add_creation(Plan *plan, const char *mailbox)
-{
-    plan_add_step(plan, STEP_CREATE_MAILBOX, mailbox)->after = g_strdup(mailbox);
-    plan->takes_name = true;
-}
-
 Plan *plan_rename(const Entry *entry, const char *from, const char *to)
 {
     Plan *plan = plan_new(entry_dn(entry), entry_unique_id(entry));
@@ -74,7 +71,7 @@ static bool plan_mailbox(Plan *plan, const Account *desired, const Observed *obs
     if (renamed && observed->previous_exists)
         add_rename(plan, history->mailbox, desired->mailbox);
     else
-        add_creation(plan, desired->mailbox);
+        plan_creation(plan, desired, observed, history);
     return true;
 }
 
@@ -163,27 +160,85 @@ static bool plan_attribute(Plan *plan, const Entry *entry, const Account *desire
     return true;
 }
 
+/* On a murder only the servers know where the mailbox is. */
+static bool plan_mail_host(Plan *plan, const Entry *entry, const Account *desired, GError **error)
+{
+    AttributeValues *attribute;
+    bool planned;
+
+    if (plan->server == NULL)
+        return true;
+    attribute = attribute_values_new(desired->host_attribute);
+    attribute->single = true;
+    g_ptr_array_add(attribute->values, g_strdup(plan->server));
+    planned = plan_attribute(plan, entry, desired, attribute, error);
+    attribute_values_free(attribute);
+    return planned;
+}
+
+static bool plan_attributes(Plan *plan, const Entry *entry, const Account *desired, const Observed *observed, GError **error)
+{
+    for (guint i = 0; i < desired->attributes->len; i++) {
+        const AttributeValues *attribute = g_ptr_array_index(desired->attributes, i);
+        bool is_host = observed->murder && g_strcmp0(attribute->name, desired->host_attribute) == 0;
+
+        if (is_host ? !plan_mail_host(plan, entry, desired, error) : !plan_attribute(plan, entry, desired, attribute, error))
+            return false;
+    }
+    return true;
+}
+
+/* The mailbox under its name: what must come before everything else. */
+static bool plan_name(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history, GError **error)
+{
+    if (desired->mailbox == NULL)
+        return true;
+    if (!plan_space(desired, history, error))
+        return false;
+    plan_parents(plan, observed);
+    return plan_mailbox(plan, desired, observed, history, error);
+}
+
 bool plan_make(const Entry *entry, const Account *desired, const Observed *observed, const PlanHistory *history,
                Plan **plan, GError **error)
 {
     g_autoptr(Plan) made = plan_new(entry_dn(entry), entry_unique_id(entry));
     bool new_mailbox = !observed->mailbox_exists && !observed->previous_exists;
+    bool is_shared = desired->mailbox != NULL && desired->login == NULL;
 
-    if (desired->mailbox != NULL) {
-        if (!plan_space(desired, history, error))
-            return false;
-        plan_parents(made, observed);
-        if (!plan_mailbox(made, desired, observed, history, error))
-            return false;
+    if (!plan_name(made, desired, observed, history, error))
+        return false;
+    plan_find_server(made, desired, observed, history);
+    if (desired->mailbox != NULL)
         plan_quota(made, desired, observed, history);
-    }
-    for (guint i = 0; i < desired->attributes->len; i++)
-        if (!plan_attribute(made, entry, desired, g_ptr_array_index(desired->attributes, i), error))
-            return false;
+    if (!plan_attributes(made, entry, desired, observed, error))
+        return false;
+    plan_note_correction(made, desired, history);
     if (desired->mailbox != NULL && (new_mailbox || observed->folders_known))
         plan_folders(made, desired, observed, history);
-    if (desired->mailbox != NULL && desired->login == NULL)
-        plan_shared(made, desired, observed, history);
+    if (is_shared)
+        plan_rights(made, desired, observed, history);
+    plan_move(made, desired, observed, history);
+    if (is_shared)
+        plan_shared_metadata(made, desired, observed);
+    *plan = g_steal_pointer(&made);
+    return true;
+}
+
+bool plan_create(const Entry *entry, const Account *desired, const Observed *observed, const PlanHistory *history,
+                 Plan **plan, GError **error)
+{
+    g_autoptr(Plan) made = plan_new(entry_dn(entry), entry_unique_id(entry));
+    const Step *last;
+
+    if (!plan_name(made, desired, observed, history, error))
+        return false;
+    last = made->steps->len > 0 ? g_ptr_array_index(made->steps, made->steps->len - 1) : NULL;
+    if (last == NULL || last->kind != STEP_CREATE_MAILBOX) {
+        *plan = NULL;
+        return true;
+    }
+    made->server = g_strdup(last->server);
     *plan = g_steal_pointer(&made);
     return true;
 }
@@ -203,10 +258,8 @@ Plan *plan_split_risky(Plan *plan)
 
     if (last == NULL || step_actor(last) != ACTOR_ADMIN_ALONE)
         return NULL;
-    risky = g_new0(Plan, 1);
-    risky->dn = g_strdup(plan->dn);
-    risky->unique_id = g_strdup(plan->unique_id);
-    risky->steps = g_ptr_array_new_with_free_func((GDestroyNotify)step_free);
+    risky = plan_new(plan->dn, plan->unique_id);
+    risky->server = g_strdup(plan->server);
     g_ptr_array_add(risky->steps, g_ptr_array_steal_index(plan->steps, plan->steps->len - 1));
     return risky;
 }

@@ -20,7 +20,7 @@ static Step *add_step(Plan *plan, StepKind kind, const Account *desired, const F
     return step;
 }
 
-static void plan_create(Plan *plan, const Account *desired, const Item *item)
+static void create_folder(Plan *plan, const Account *desired, const Item *item)
 {
     Step *step = add_step(plan, STEP_CREATE_FOLDER, desired, item->folder);
 
@@ -70,7 +70,7 @@ static void plan_metadata(Plan *plan, const Account *desired, const Item *item)
 static void plan_owners_part(Plan *plan, const Account *desired, const Observed *observed, const Item *item)
 {
     if (item->present == NULL && !item->by_admin)
-        plan_create(plan, desired, item);
+        create_folder(plan, desired, item);
     plan_use(plan, desired, observed, item);
     plan_metadata(plan, desired, item);
     if (item->folder->subscribe && (item->present == NULL || !item->present->subscribed))
@@ -178,7 +178,7 @@ void plan_folders(Plan *plan, const Account *desired, const Observed *observed, 
         const Item *item = &g_array_index(items, Item, i);
 
         if (item->present == NULL && item->by_admin)
-            plan_create(plan, desired, item);
+            create_folder(plan, desired, item);
     }
     for (guint i = 0; i < items->len; i++)
         plan_owners_part(plan, desired, observed, &g_array_index(items, Item, i));

@@ -43,6 +43,8 @@ char *plan_print_text(const Plan *plan, const char *domain)
             append_shown(text, "to", step->after != NULL ? step->after : "none");
         g_string_append_c(text, '\n');
     }
+    if (plan->note != NULL)
+        g_string_append_printf(text, "  note: %s\n", plan->note);
     return g_string_free(text, FALSE);
 }
 
@@ -103,6 +105,7 @@ char *plan_print_json(const Plan *plan, const char *domain)
     append_member(json, "domain", domain);
     append_member(json, "dn", plan->dn);
     append_member(json, "unique_id", plan->unique_id);
+    append_member(json, "note", plan->note);
     g_string_append(json, ",\"steps\":[");
     for (guint i = 0; i < plan->steps->len; i++) {
         if (i > 0)

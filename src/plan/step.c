@@ -18,6 +18,7 @@ void step_free(Step *step)
         return;
     g_free(step->mailbox);
     g_free(step->folder);
+    g_free(step->server);
     g_free(step->partition);
     g_free(step->use);
     g_free(step->name);
@@ -50,6 +51,8 @@ const char *step_kind_name(StepKind kind)
         return "set metadata";
     case STEP_SUBSCRIBE:
         return "subscribe";
+    case STEP_MOVE_MAILBOX:
+        return "move mailbox";
     case STEP_DELETE_MAILBOX:
         return "delete mailbox";
     case STEP_SET_ACL:
@@ -89,6 +92,7 @@ Actor step_actor(const Step *step)
     case STEP_CREATE_PARENT:
     case STEP_CREATE_MAILBOX:
     case STEP_SET_QUOTA:
+    case STEP_MOVE_MAILBOX:
     case STEP_DELETE_MAILBOX:
     case STEP_SET_ACL:
         return ACTOR_ADMIN;

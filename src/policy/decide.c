@@ -2,6 +2,7 @@
 
 #include "model/fault.h"
 #include "model/mailbox_name.h"
+#include "policy/placement.h"
 #include "policy/shared.h"
 
 #include <string.h>
@@ -129,7 +130,8 @@ static bool decide_mail_host(const DomainSettings *settings, const Entry *entry,
     account->mail_host = g_strdup(host);
     if (ours)
         add_single(account, settings->mail_host_attribute, host);
-    return true;
+    account->host_attribute = g_strdup(settings->mail_host_attribute);
+    return placement_read_host(settings, entry, &account->host_asked, error);
 }
 
 static bool decide_mailbox(const DomainSettings *settings, const Entry *entry, Account *account,

@@ -3,6 +3,7 @@
 #include "model/acl.h"
 #include "model/fault.h"
 #include "model/mailbox_name.h"
+#include "policy/placement.h"
 
 #include <string.h>
 
@@ -19,8 +20,11 @@ static bool decide_mailbox(const DomainSettings *settings, const Entry *entry, A
 
     if (!entry_get_value(entry, attribute, &account->result_value, error))
         return false;
-    return account->result_value == NULL
-        || mailbox_name_of_shared(attribute, account->result_value, settings->name, &account->mailbox, error);
+    if (account->result_value == NULL)
+        return true;
+    account->host_attribute = g_strdup(settings->mail_host_attribute);
+    return mailbox_name_of_shared(attribute, account->result_value, settings->name, &account->mailbox, error)
+        && placement_read_host(settings, entry, &account->host_asked, error);
 }
 
 /* What is no address concerns the mail system, not us. */

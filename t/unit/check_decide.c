@@ -296,15 +296,17 @@ static void change_secondary(DomainSettings *s) { g_ptr_array_set_size(s->second
 static void change_quota(DomainSettings *s) { s->default_quota_kib = 1; }
 static void change_enforce(DomainSettings *s) { s->enforce_folders = true; }
 static void change_read_only(DomainSettings *s) { s->read_only = true; }
+static void change_move(DomainSettings *s) { s->placement_move = true; }
 
 static const Change changes[] = {
     change_name,   change_base_dn, change_filter,         change_unique_id,       change_result,    change_mail,
     change_alias,  change_host,    change_host_attribute, change_quota_attribute, change_locale,    change_aliases,
     change_mode,   change_primary, change_secondary,      change_addresses,       change_quota,     change_enforce,
     change_read_only, change_type_attribute, change_acl_attribute, change_target_attribute, change_delivery,
+    change_move,
 };
 
-START_TEST(every_setting_but_the_folders_changes_the_digest)
+START_TEST(every_setting_that_decides_about_an_existing_mailbox_changes_the_digest)
 {
     g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_autoptr(DomainSettings) plain = domain_settings_new("example.org");
@@ -312,6 +314,9 @@ START_TEST(every_setting_but_the_folders_changes_the_digest)
 
     domain_settings_seal(plain);
     g_ptr_array_add(folders->folders, folder_new("Calendar"));
+    folders->placement_policy = PLACEMENT_ROUND_ROBIN; /* of new ones */
+    folders->placement_partition = g_strdup("archive");
+    folders->settle_timeout_us = 1;
     domain_settings_seal(folders);
     ck_assert_str_eq(plain->digest, folders->digest);
     g_hash_table_add(seen, g_strdup(plain->digest));
@@ -325,6 +330,33 @@ START_TEST(every_setting_but_the_folders_changes_the_digest)
 }
 END_TEST
 
+static const struct {
+    const char *entry;
+    bool read_only;
+    const char *asked; /* NULL: nothing clear */
+} asked[] = {
+    {ALL_SET, false, NULL},
+    {ALL_SET "mailHost: B1.example.org", false, "B1.example.org"},
+    {ALL_SET "mailHost: localhost", false, "localhost"},
+    {ALL_SET "mailHost: b1\nmailHost: b2", false, NULL},
+    {ALL_SET "mailHost: b1", true, "b1"},
+};
+
+START_TEST(what_the_entry_asks_for_is_kept_beside_what_the_settings_say)
+{
+    g_autoptr(DomainSettings) settings = domain_settings_new("example.org");
+    g_autoptr(Entry) entry = make_entry(asked[_i].entry);
+    g_autoptr(Account) account = NULL;
+    guint calls = 0;
+
+    settings->mail_host = g_strdup("imap.example.org");
+    settings->read_only = asked[_i].read_only;
+    ck_assert(policy_decide(settings, entry, answer, &calls, &account, NULL));
+    ck_assert_str_eq(account->host_attribute, "mailHost");
+    ck_assert_pstr_eq(account->host_asked, asked[_i].asked);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("decide");
@@ -334,7 +366,8 @@ int main(void)
     tcase_add_loop_test(tcase, the_account_is_as_the_table_says, 0, G_N_ELEMENTS(rows));
     tcase_add_loop_test(tcase, once_written_back_the_same_account_is_decided_and_nothing_asked, 0, G_N_ELEMENTS(rows));
     tcase_add_loop_test(tcase, bad_input_parks_the_entry_with_attribute_value_and_rule, 0, G_N_ELEMENTS(faults));
+    tcase_add_loop_test(tcase, what_the_entry_asks_for_is_kept_beside_what_the_settings_say, 0, G_N_ELEMENTS(asked));
     tcase_add_test(tcase, the_attributes_to_read_are_named_once);
-    tcase_add_test(tcase, every_setting_but_the_folders_changes_the_digest);
+    tcase_add_test(tcase, every_setting_that_decides_about_an_existing_mailbox_changes_the_digest);
     return run_suite(suite);
 }

@@ -201,6 +201,17 @@ START_TEST(bad_input_is_set_aside_with_the_attribute)
 }
 END_TEST
 
+START_TEST(a_shared_mailbox_may_be_asked_onto_a_server_and_its_attribute_is_nobodys_to_write)
+{
+    g_autoptr(Account) account = NULL;
+
+    ck_assert(decide("cn: Team\nmailHost: b2", KIND_SHARED_FOLDER, &account, NULL));
+    ck_assert_str_eq(account->host_asked, "b2");
+    ck_assert_str_eq(account->host_attribute, "mailHost");
+    ck_assert_uint_eq(account->attributes->len, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("shared");
@@ -212,6 +223,7 @@ int main(void)
     tcase_add_loop_test(tcase, the_account_of_a_shared_folder_is_as_the_table_says, 0, G_N_ELEMENTS(rows));
     tcase_add_loop_test(tcase, a_resource_is_decided_as_a_shared_folder_is, 0, G_N_ELEMENTS(rows));
     tcase_add_loop_test(tcase, bad_input_is_set_aside_with_the_attribute, 0, G_N_ELEMENTS(faults));
+    tcase_add_test(tcase, a_shared_mailbox_may_be_asked_onto_a_server_and_its_attribute_is_nobodys_to_write);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }
