@@ -15,6 +15,7 @@ typedef struct {
     GPtrArray *replies; /* of ImapReply*: untagged data that came for it */
     void (*take)(const ImapReply *reply, gpointer user_data); /* gets that data instead, where it is too much to keep */
     gpointer take_data;
+    gint64 timeout_us;  /* how long its answer may take without any progress, when that is longer than for others */
 } ImapCommand;
 
 /* `verb` is sent as it is: "CREATE". */

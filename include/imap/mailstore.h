@@ -25,6 +25,19 @@ bool mailstore_connect(Mailstore *mailstore, bool *anew, GError **error) G_GNUC_
 /* Name and version of the server as it says them (RFC 2971), once connected: "Cyrus IMAPD 3.6.1"; "an unknown server" when
  * it does not say. Valid until the next connect. */
 const char *mailstore_server(const Mailstore *mailstore);
+/* Whether the server is part of a murder: then others behind it have the mailboxes, and what is asked or done at a mailbox goes
+ * there. Known once connected. */
+bool mailstore_is_murder(const Mailstore *mailstore);
+
+/* Begins the work on one entry. */
+void mailstore_begin(Mailstore *mailstore);
+/* The backend that the work since then failed for, because it or the frontend's way to it does not answer; NULL: none, or what
+ * failed was something else. Valid until the next begin. */
+const char *mailstore_culprit(const Mailstore *mailstore);
+
+/* Ends sessions that are kept for a batch of work only: nothing is to be done for the moment. */
+void mailstore_rest(Mailstore *mailstore);
+
 /* Whether the last failure as administrator looked like the death of the imapd on the other side (imap_session_died). */
 bool mailstore_died(const Mailstore *mailstore);
 
@@ -48,9 +61,10 @@ bool mailstore_observe_names(Mailstore *mailstore, const char *mailbox, const ch
 bool mailstore_observe_shared(Mailstore *mailstore, const Account *account, const char *previous, bool vacated,
                               Observed **observed, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Carries out steps that all have the same actor (ACTOR_ADMIN..., or ACTOR_USER, then as `login`) as one pipeline. Adds to
+/* Carries out steps that all have the same actor (ACTOR_ADMIN..., or ACTOR_USER, then as `login`) as one pipeline; on a murder
+ * what changes the list of mailboxes at the frontend, the rest at `server`, which has the mailbox (NULL: no murder). Adds to
  * `outcomes` (of StepOutcome*) what became of each that the server answered, also when it fails. "Already exists" is success for
  * a CREATE. FAULT_PARK: the server said NO or BAD to one, the message quotes the first, the others were tried all the same; or
  * it refuses to let the administrator act as `login`. FAULT_RETRY: the connection. */
-bool mailstore_apply(Mailstore *mailstore, GPtrArray *steps, const char *login, GPtrArray *outcomes,
+bool mailstore_apply(Mailstore *mailstore, GPtrArray *steps, const char *server, const char *login, GPtrArray *outcomes,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;

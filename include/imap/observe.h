@@ -8,12 +8,24 @@
 
 #include <glib.h>
 
+/* Every mailbox has this entry, and reading it is flat in the number of mailboxes. */
+#define OBSERVE_PARTITION_ENTRY "/shared/vendor/cmu/cyrus-imapd/partition"
+
 /* As administrator: existence and quota of a mailbox and, unless NULL, of its previous name. Existence is asked by
  * GETMETADATA of its partition, because LIST walks all mailboxes of the server. A new array of ImapCommand*. */
 GPtrArray *observe_mailbox_commands(const Namespace *names, const char *mailbox, const char *previous);
 /* FAULT_PARK: the server refused. FAULT_RETRY: its quota cannot be read. */
 bool observe_mailbox_answers(const char *uri, GPtrArray *commands, bool with_previous, Observed *observed,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same on a murder, in two steps, because the frontend knows where a mailbox is but not what it has. First, at the
+ * frontend: existence of both names, and the server. */
+GPtrArray *observe_places_commands(const Namespace *names, const char *mailbox, const char *previous);
+bool observe_places_answers(const char *uri, GPtrArray *commands, bool with_previous, Observed *observed,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Then, at that server: the quota of the one that is there. Faults as above. */
+GPtrArray *observe_quota_commands(const Namespace *names, const char *mailbox);
+bool observe_quota_answers(const char *uri, GPtrArray *commands, Observed *observed, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* A mailbox is there, or the server says that it is not. FAULT_PARK: anything else. */
 bool observe_read_existence(const char *uri, const ImapCommand *command, bool *exists,

@@ -16,6 +16,10 @@ GPtrArray *observe_shared_commands(const Namespace *names, const Account *accoun
 bool observe_shared_answers(const char *uri, GPtrArray *commands, bool with_previous, bool vacated, Observed *observed,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* On a murder, where it is known already (observe_places_answers) which of the two names is there: at its server, the rest. */
+GPtrArray *observe_shared_at_commands(const Namespace *names, const Account *account, const char *mailbox);
+bool observe_shared_at_answers(const char *uri, GPtrArray *commands, Observed *observed, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* The same of what the mailbox is below (of char*, top first), when it has to be created. Without a list of its own yet it
  * will have that of the last one that is there, or the server's default. */
 GPtrArray *observe_parents_commands(const Namespace *names, GPtrArray *parents);

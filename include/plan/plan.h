@@ -70,6 +70,10 @@ Plan *plan_rename(const Entry *entry, const char *from, const char *to);
  * are as the directory says, and "anyone, +p" when anyone may post only for the delivery address. A new array of char*. */
 GPtrArray *plan_recorded_acl(const Account *desired, const Observed *observed, const PlanHistory *history);
 
+/* The backend at which the plan's steps are carried out: the one that has the mailbox before a move, which comes last. NULL: there
+ * is no murder. Owned by the plan. */
+const char *plan_present_server(const Plan *plan);
+
 /* Takes the step off the plan of which some servers die (ACTOR_ADMIN_ALONE): a plan of its own, owned by the caller, or NULL
  * when there is none. It is the last one. */
 Plan *plan_split_risky(Plan *plan);

@@ -34,7 +34,7 @@ static bool apply_batch(const Plan *plan, GPtrArray *batch, const char *login, D
     const Step *first = g_ptr_array_index(batch, 0);
 
     if (step_actor(first) != ACTOR_DIRECTORY && first->kind != STEP_DELETE_MAILBOX)
-        return mailstore_apply(mailstore, batch, login, outcomes, error);
+        return mailstore_apply(mailstore, batch, plan_present_server(plan), login, outcomes, error);
     if (first->kind == STEP_DELETE_MAILBOX ? !mailstore_delete(mailstore, first->mailbox, error)
                                            : !directory_write(directory, plan->dn, batch, error))
         return false;

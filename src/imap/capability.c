@@ -1,11 +1,19 @@
 #include "imap/capability.h"
 
+#include <string.h>
+
+/* "NAME", or of "NAME=" any value. */
+static bool is_meant(const char *word, const char *name)
+{
+    return g_str_has_suffix(name, "=") ? g_ascii_strncasecmp(word, name, strlen(name)) == 0 : g_ascii_strcasecmp(word, name) == 0;
+}
+
 static bool lists(const ImapReply *reply, const char *name)
 {
     for (guint i = 1; i < reply->values->len; i++) {
         const ImapValue *value = g_ptr_array_index(reply->values, i);
 
-        if (value->kind == IMAP_ATOM && g_ascii_strcasecmp(value->data, name) == 0)
+        if (value->kind == IMAP_ATOM && is_meant(value->data, name))
             return true;
     }
     return false;

@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-/* Every mailbox has this entry, and reading it is flat in the number of mailboxes. */
-#define EXISTENCE_ENTRY "(/shared/vendor/cmu/cyrus-imapd/partition)"
+/* Which server of a murder has the mailbox; the frontend knows it without asking there. */
+#define SERVER_ENTRY "/shared/vendor/cmu/cyrus-imapd/server"
 
 static ImapCommand *add_command(GPtrArray *commands, const char *verb, const char *wire_name)
 {
@@ -22,7 +22,7 @@ static void add_mailbox(GPtrArray *commands, const Namespace *names, const char 
 {
     g_autofree char *wire = namespace_mailbox(names, mailbox);
 
-    imap_command_add_word(add_command(commands, "GETMETADATA", wire), EXISTENCE_ENTRY);
+    imap_command_add_word(add_command(commands, "GETMETADATA", wire), "(" OBSERVE_PARTITION_ENTRY ")");
     add_command(commands, "GETQUOTA", wire);
 }
 
@@ -103,6 +103,53 @@ bool observe_mailbox_answers(const char *uri, GPtrArray *commands, bool with_pre
     /* The quota moves with the mailbox: before a rename the one of the old name counts. */
     if (!read_quota(uri, g_ptr_array_index(commands, !observed->mailbox_exists && observed->previous_exists ? 3 : 1),
                     QUOTA_UNLIMITED, &observed->quota_kib, error))
+        return false;
+    observed->quota_known = true;
+    return true;
+}
+
+static void add_place(GPtrArray *commands, const Namespace *names, const char *mailbox)
+{
+    g_autofree char *wire = namespace_mailbox(names, mailbox);
+
+    imap_command_add_word(add_command(commands, "GETMETADATA", wire), "(" SERVER_ENTRY ")");
+}
+
+GPtrArray *observe_places_commands(const Namespace *names, const char *mailbox, const char *previous)
+{
+    GPtrArray *commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
+
+    add_place(commands, names, mailbox);
+    if (previous != NULL)
+        add_place(commands, names, previous);
+    return commands;
+}
+
+bool observe_places_answers(const char *uri, GPtrArray *commands, bool with_previous, Observed *observed, GError **error)
+{
+    g_autoptr(GHashTable) metadata = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+
+    if (!observe_read_existence(uri, g_ptr_array_index(commands, 0), &observed->mailbox_exists, error)
+        || (with_previous && !observe_read_existence(uri, g_ptr_array_index(commands, 1), &observed->previous_exists, error)))
+        return false;
+    observe_read_metadata(g_ptr_array_index(commands, !observed->mailbox_exists && observed->previous_exists ? 1 : 0), metadata);
+    g_free(observed->server);
+    observed->server = g_strdup(g_hash_table_lookup(metadata, SERVER_ENTRY));
+    return true;
+}
+
+GPtrArray *observe_quota_commands(const Namespace *names, const char *mailbox)
+{
+    GPtrArray *commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
+    g_autofree char *wire = namespace_mailbox(names, mailbox);
+
+    add_command(commands, "GETQUOTA", wire);
+    return commands;
+}
+
+bool observe_quota_answers(const char *uri, GPtrArray *commands, Observed *observed, GError **error)
+{
+    if (!read_quota(uri, g_ptr_array_index(commands, 0), QUOTA_UNLIMITED, &observed->quota_kib, error))
         return false;
     observed->quota_known = true;
     return true;

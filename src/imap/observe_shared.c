@@ -6,9 +6,6 @@
 
 #include <string.h>
 
-/* Every mailbox has this entry. */
-#define EXISTENCE_ENTRY "/shared/vendor/cmu/cyrus-imapd/partition"
-
 /* Commands a mailbox: whether it is there, and its rights. */
 enum { COMMANDS_EACH = 2 };
 
@@ -27,7 +24,7 @@ static void add_mailbox(GPtrArray *commands, const Namespace *names, const char 
     ImapCommand *command = add_command(commands, "GETMETADATA", names, mailbox);
 
     imap_command_add_word(command, "(");
-    imap_command_add_string(command, EXISTENCE_ENTRY);
+    imap_command_add_string(command, OBSERVE_PARTITION_ENTRY);
     for (guint i = 0; metadata != NULL && i < metadata->len; i++)
         imap_command_add_string(command, ((const Metadata *)g_ptr_array_index(metadata, i))->name);
     imap_command_add_word(command, ")");
@@ -76,6 +73,25 @@ bool observe_shared_answers(const char *uri, GPtrArray *commands, bool with_prev
     at = observed->mailbox_exists ? 0 : COMMANDS_EACH;
     observe_read_metadata(g_ptr_array_index(commands, at), observed->metadata);
     return read_acl(uri, g_ptr_array_index(commands, at + 1), observed, error);
+}
+
+GPtrArray *observe_shared_at_commands(const Namespace *names, const Account *account, const char *mailbox)
+{
+    GPtrArray *commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
+
+    add_mailbox(commands, names, mailbox, account->metadata);
+    return commands;
+}
+
+bool observe_shared_at_answers(const char *uri, GPtrArray *commands, Observed *observed, GError **error)
+{
+    bool exists;
+
+    if (!observe_read_existence(uri, g_ptr_array_index(commands, 0), &exists, error))
+        return false;
+    observed->quota_known = true;
+    observe_read_metadata(g_ptr_array_index(commands, 0), observed->metadata);
+    return read_acl(uri, g_ptr_array_index(commands, 1), observed, error);
 }
 
 GPtrArray *observe_parents_commands(const Namespace *names, GPtrArray *parents)

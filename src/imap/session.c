@@ -70,6 +70,18 @@ static ImapCommand *find_current(const Run *run)
     return run->answered < run->commands->len ? g_ptr_array_index(run->commands, run->answered) : NULL;
 }
 
+static gint64 patience_us(const Run *run)
+{
+    const ImapCommand *current = find_current(run);
+
+    return MAX(run->session->timeout_us, current != NULL ? current->timeout_us : 0);
+}
+
+static void set_deadline(Run *run)
+{
+    run->deadline_us = g_get_monotonic_time() + patience_us(run);
+}
+
 /* Always false: "URI: PROBLEM COMMAND ENDING". */
 static bool fail(const Run *run, const char *problem, const char *ending, GError **error)
 {
@@ -232,7 +244,7 @@ static bool wait_for_server(const Run *run, GError **error)
     case WAIT_STOPPED:
         return fail(run, "stopped while waiting for the answer to", "", error);
     case WAIT_DEADLINE:
-        ending = g_strdup_printf(" within %.3g s", (double)run->session->timeout_us / G_USEC_PER_SEC);
+        ending = g_strdup_printf(" within %.3g s", (double)patience_us(run) / G_USEC_PER_SEC);
         return fail(run, "the server does not answer", ending, error);
     }
     g_assert_not_reached();
@@ -251,7 +263,7 @@ static bool advance(Run *run, GError **error)
         return false;
     if (!moved)
         return wait_for_server(run, error);
-    run->deadline_us = g_get_monotonic_time() + run->session->timeout_us;
+    set_deadline(run);
     return true;
 }
 
@@ -262,9 +274,9 @@ static Run begin(ImapSession *session, GPtrArray *commands)
         .commands = commands,
         .first_tag = session->next_tag,
         .batch = g_string_new(NULL),
-        .deadline_us = g_get_monotonic_time() + session->timeout_us,
     };
 
+    set_deadline(&run);
     session->next_tag += commands->len;
     session->died = false;
     return run;

@@ -37,10 +37,18 @@ bool imap_says_no_partition(const ImapCommand *command)
         && g_ascii_strcasecmp(command->text, "Unknown/invalid partition") == 0;
 }
 
+bool imap_says_unavailable(const ImapCommand *command)
+{
+    return command->status == IMAP_NO
+        && ((command->code != NULL && g_str_has_prefix(command->code, "UNAVAILABLE"))
+            || (command->text != NULL && strstr(command->text, "unavailable") != NULL)
+            || (command->text != NULL && strstr(command->text, "mupdate") != NULL));
+}
+
 void imap_set_refusal(GError **error, const char *uri, const char *operation, const ImapCommand *command)
 {
     g_autofree char *line = fault_show(command->line->str, command->line->len);
 
-    g_set_error(error, FAULT, FAULT_PARK, "%s: %s: the server answers %s \"%s\" to %s", uri, operation,
+    g_set_error(error, FAULT, imap_says_unavailable(command) ? FAULT_RETRY : FAULT_PARK, "%s: %s: the server answers %s \"%s\" to %s", uri, operation,
                 command->status == IMAP_BAD ? "BAD" : "NO", command->text != NULL ? command->text : "", line);
 }

@@ -3,6 +3,9 @@
 #include "model/mailbox_name.h"
 #include "model/observed.h"
 
+/* Moving takes as long as copying the mails; a frontend that died would show as a closed connection. */
+#define MOVE_TIMEOUT_US (6 * 3600 * (gint64)G_USEC_PER_SEC)
+
 static void add_quota(ImapCommand *command, gint64 quota_kib)
 {
     g_autofree char *number = g_strdup_printf("%" G_GINT64_FORMAT ")", quota_kib);
@@ -58,6 +61,7 @@ static ImapCommand *move_command(const Step *step, const Namespace *admin)
     imap_command_add_string(command, name);
     imap_command_add_string(command, name);
     imap_command_add_word(command, place);
+    command->timeout_us = MOVE_TIMEOUT_US;
     return command;
 }
 

@@ -251,6 +251,17 @@ Plan *plan_make_deletion(const char *dn, const char *unique_id, const char *mail
     return plan;
 }
 
+const char *plan_present_server(const Plan *plan)
+{
+    for (guint i = 0; i < plan->steps->len; i++) {
+        const Step *step = g_ptr_array_index(plan->steps, i);
+
+        if (step->kind == STEP_MOVE_MAILBOX)
+            return step->before;
+    }
+    return plan->server;
+}
+
 Plan *plan_split_risky(Plan *plan)
 {
     Step *last = plan->steps->len > 0 ? g_ptr_array_index(plan->steps, plan->steps->len - 1) : NULL;

@@ -1,0 +1,29 @@
+/* backends.h - sessions to the servers behind a frontend, which have the mailboxes. Private to this folder; one thread uses it.
+ *
+ * Admin sessions are kept for the length of a batch of work (backends_rest ends them), user sessions are the caller's. A backend
+ * with several addresses is tried at the one that answered last, then at the others in their order. */
+#pragma once
+
+#include "imap/session.h"
+
+#include <glib.h>
+
+typedef struct Backends Backends;
+
+/* Both arguments must outlive it. */
+Backends *backends_new(const ImapSettings *frontend, Stop *stop);
+void backends_free(Backends *backends);
+
+/* Runs commands as the administrator at `server`, a name as the murder says it. FAULT_RETRY: it cannot be reached, refuses the
+ * administrator, or the connection is lost; the message names the backend. */
+bool backends_run(Backends *backends, const char *server, GPtrArray *commands, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Opens a session as the user `login`; owned by the caller. Faults as above; FAULT_PARK: it takes the administrator, but not on
+ * behalf of this user. */
+ImapSession *backends_open_user(Backends *backends, const char *server, const char *login, GError **error);
+
+/* Whether the last failure of backends_run looked like the death of the imapd on the other side. */
+bool backends_died(const Backends *backends);
+
+/* Closes the admin sessions. */
+void backends_rest(Backends *backends);

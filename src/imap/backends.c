@@ -1,0 +1,154 @@
+#include "imap/backends.h"
+
+#include "imap/backend.h"
+#include "model/fault.h"
+
+#include <string.h>
+
+/* What we have of a backend. */
+typedef struct {
+    GPtrArray *settings; /* of ImapSettings*, one an address */
+    guint answered;      /* index of the address that answered last */
+    ImapSession *admin;  /* NULL: none open */
+} Place;
+
+struct Backends {
+    const ImapSettings *frontend;
+    Stop *stop;
+    GHashTable *places; /* char* server -> Place* */
+    bool died;
+};
+
+static void place_free(Place *place)
+{
+    g_clear_pointer(&place->admin, imap_session_close);
+    g_ptr_array_unref(place->settings);
+    g_free(place);
+}
+
+Backends *backends_new(const ImapSettings *frontend, Stop *stop)
+{
+    Backends *backends = g_new0(Backends, 1);
+
+    backends->frontend = frontend;
+    backends->stop = stop;
+    backends->places = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)place_free);
+    return backends;
+}
+
+void backends_free(Backends *backends)
+{
+    if (backends == NULL)
+        return;
+    g_hash_table_unref(backends->places);
+    g_free(backends);
+}
+
+static Place *find_place(Backends *backends, const char *server)
+{
+    Place *place = g_hash_table_lookup(backends->places, server);
+    g_autoptr(GPtrArray) uris = NULL;
+
+    if (place != NULL)
+        return place;
+    place = g_new0(Place, 1);
+    place->settings = g_ptr_array_new_with_free_func((GDestroyNotify)imap_settings_free);
+    uris = imap_backend_uris(backends->frontend, server);
+    for (guint i = 0; i < uris->len; i++)
+        g_ptr_array_add(place->settings, imap_backend_settings(backends->frontend, g_ptr_array_index(uris, i)));
+    g_hash_table_insert(backends->places, g_strdup(server), place);
+    return place;
+}
+
+static void add_problem(GString *problems, const GError *fault)
+{
+    g_string_append_printf(problems, "%s%s", problems->len > 0 ? "; " : "", fault->message);
+}
+
+/* Tries its addresses. FAULT_STOP: it refuses the credentials; then the other addresses are not asked. */
+static ImapSession *open_at(Backends *backends, const char *server, const char *login, GError **error)
+{
+    Place *place = find_place(backends, server);
+    g_autoptr(GString) problems = g_string_new(NULL);
+    Fault kind = FAULT_RETRY;
+
+    for (guint i = 0; i < place->settings->len && kind == FAULT_RETRY && !stop_asked_now(backends->stop); i++) {
+        guint at = (place->answered + i) % place->settings->len;
+        g_autoptr(GError) fault = NULL;
+        ImapSession *session = imap_session_open(g_ptr_array_index(place->settings, at), login, backends->stop, &fault);
+
+        if (session != NULL) {
+            place->answered = at;
+            return session;
+        }
+        kind = fault_of(fault);
+        add_problem(problems, fault);
+    }
+    g_set_error(error, FAULT, kind, "backend %s: %s", server, problems->len > 0 ? problems->str : "stopped before it was asked");
+    return NULL;
+}
+
+/* The frontend took the same name and password, so it is the backend that has to be mended, and the work can wait for that. */
+static bool open_admin(Backends *backends, const char *server, GError **error)
+{
+    Place *place = find_place(backends, server);
+    g_autoptr(GError) fault = NULL;
+
+    if (place->admin != NULL && !imap_session_alive(place->admin))
+        g_clear_pointer(&place->admin, imap_session_close);
+    if (place->admin != NULL)
+        return true;
+    place->admin = open_at(backends, server, NULL, &fault);
+    if (place->admin != NULL)
+        return true;
+    g_set_error(error, FAULT, FAULT_RETRY, "%s%s", fault->message,
+                fault_of(fault) == FAULT_STOP ? " (imap.admin_login must be an administrator of each backend, too)" : "");
+    return false;
+}
+
+bool backends_run(Backends *backends, const char *server, GPtrArray *commands, GError **error)
+{
+    Place *place = find_place(backends, server);
+
+    backends->died = false;
+    if (!open_admin(backends, server, error))
+        return false;
+    if (imap_session_run(place->admin, commands, error))
+        return true;
+    g_prefix_error(error, "backend %s: ", server);
+    backends->died = imap_session_died(place->admin);
+    g_clear_pointer(&place->admin, imap_session_close);
+    return false;
+}
+
+ImapSession *backends_open_user(Backends *backends, const char *server, const char *login, GError **error)
+{
+    g_autoptr(GError) fault = NULL;
+    ImapSession *session = open_at(backends, server, login, &fault);
+
+    if (session != NULL)
+        return session;
+    /* Is it this user, or all of us? */
+    if (fault_of(fault) == FAULT_STOP) {
+        if (open_admin(backends, server, error))
+            g_set_error_literal(error, FAULT, FAULT_PARK, fault->message);
+        return NULL;
+    }
+    g_propagate_error(error, g_steal_pointer(&fault));
+    return NULL;
+}
+
+bool backends_died(const Backends *backends)
+{
+    return backends->died;
+}
+
+void backends_rest(Backends *backends)
+{
+    GHashTableIter iter;
+    gpointer place;
+
+    g_hash_table_iter_init(&iter, backends->places);
+    while (g_hash_table_iter_next(&iter, NULL, &place))
+        g_clear_pointer(&((Place *)place)->admin, imap_session_close);
+}

@@ -1,0 +1,211 @@
+#include "imap/mailstore.h"
+
+#include "imap/admin.h"
+#include "imap/partition.h"
+#include "imap/status.h"
+#include "imap/step_command.h"
+#include "model/fault.h"
+#include "model/server_name.h"
+
+/* Steps that one session carries out. */
+typedef struct {
+    Mailstore *mailstore;
+    const char *server;   /* the backend that is asked; NULL: the server itself, or the frontend */
+    ImapSession *session; /* the user's; NULL: as administrator */
+    const char *behind;   /* the backend that has the mailbox; NULL: there is none */
+    GPtrArray *outcomes;
+} Batch;
+
+static bool took_effect(const Step *step, const ImapCommand *command)
+{
+    bool creates = step->kind == STEP_CREATE_PARENT || step->kind == STEP_CREATE_MAILBOX || step->kind == STEP_CREATE_FOLDER;
+
+    return command->status == IMAP_OK || (creates && imap_says_exists(command));
+}
+
+static const char *asked(const Batch *batch)
+{
+    return batch->server != NULL ? batch->server : mailstore_settings(batch->mailstore)->uri;
+}
+
+/* What the server cannot do for a step, and the step can do without: true when it is to be tried again. */
+static bool relax(const Batch *batch, Step *step, const ImapCommand *command)
+{
+    if (step->kind != STEP_CREATE_FOLDER)
+        return false;
+    if (step->use != NULL && imap_says_use_conflict(command)) {
+        g_clear_pointer(&step->use, g_free);
+        return true;
+    }
+    if (step->partition != NULL && imap_says_no_partition(command)) {
+        partition_warn(asked(batch), step->partition);
+        g_clear_pointer(&step->partition, g_free);
+        return true;
+    }
+    return false;
+}
+
+/* Whether another folder has the special use that this one is to get: what the user chose stands. */
+static bool is_no_fault(const Step *step, const ImapCommand *command)
+{
+    return step->kind == STEP_SET_USE && imap_says_use_conflict(command);
+}
+
+static StepOutcome *refused(const Batch *batch, const Step *step, const ImapCommand *command)
+{
+    g_autoptr(GError) refusal = NULL;
+
+    imap_set_refusal(&refusal, asked(batch), step_kind_name(step->kind), command);
+    return step_outcome_new(step, refusal->message);
+}
+
+/* Sorts the answers: what took effect goes to the outcomes, what did not to `left`. The first refusal is the error, unless
+ * steps were relaxed: then *again, and what is left is to be tried once more. */
+static bool judge_answers(const Batch *batch, GPtrArray *steps, GPtrArray *commands, GPtrArray *left, bool *again, GError **error)
+{
+    g_autoptr(GPtrArray) refusals = g_ptr_array_new_with_free_func((GDestroyNotify)step_outcome_free);
+    Fault kind = FAULT_PARK;
+
+    *again = false;
+    for (guint i = 0; i < steps->len; i++) {
+        Step *step = g_ptr_array_index(steps, i);
+        const ImapCommand *command = g_ptr_array_index(commands, i);
+
+        if (took_effect(step, command)) {
+            g_ptr_array_add(batch->outcomes, step_outcome_new(step, NULL));
+        } else if (is_no_fault(step, command)) {
+            g_ptr_array_add(batch->outcomes, refused(batch, step, command));
+        } else if (command->status != IMAP_NONE) {
+            kind = refusals->len == 0 && imap_says_unavailable(command) ? FAULT_RETRY : kind;
+            g_ptr_array_add(left, step);
+            *again = relax(batch, step, command) || *again;
+            g_ptr_array_add(refusals, refused(batch, step, command));
+        }
+    }
+    if (refusals->len == 0 || *again)
+        return true;
+    if (kind == FAULT_RETRY)
+        mailstore_blame(batch->mailstore, batch->behind);
+    g_set_error_literal(error, FAULT, kind, ((const StepOutcome *)g_ptr_array_index(refusals, 0))->refusal);
+    g_ptr_array_extend_and_steal(batch->outcomes, g_steal_pointer(&refusals));
+    return false;
+}
+
+static GPtrArray *make_commands(const Mailstore *mailstore, GPtrArray *steps)
+{
+    GPtrArray *commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
+
+    for (guint i = 0; i < steps->len; i++)
+        g_ptr_array_add(commands, step_command(g_ptr_array_index(steps, i), mailstore_admin_names(mailstore),
+                                               mailstore_user_names(mailstore), mailstore_takes_special_use(mailstore)));
+    return commands;
+}
+
+static bool run_commands(const Batch *batch, GPtrArray *commands, GError **error)
+{
+    return batch->session != NULL ? imap_session_run(batch->session, commands, error)
+                                  : mailstore_run_at(batch->mailstore, batch->server, commands, error);
+}
+
+/* Each round drops what a step can do without, so there are few. */
+static bool apply_steps(const Batch *batch, GPtrArray *steps, GError **error)
+{
+    g_autoptr(GPtrArray) commands = make_commands(batch->mailstore, steps);
+    g_autoptr(GPtrArray) left = g_ptr_array_new();
+    g_autoptr(GError) problem = NULL;
+    bool again;
+
+    if (run_commands(batch, commands, &problem))
+        return judge_answers(batch, steps, commands, left, &again, error) && (!again || apply_steps(batch, left, error));
+    judge_answers(batch, steps, commands, left, &again, NULL);
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return false;
+}
+
+/* What changes the list of all mailboxes is the frontend's; the rest is done where the mailbox is. */
+static bool is_frontends(const Step *step)
+{
+    switch (step->kind) {
+    case STEP_RENAME_MAILBOX:
+    case STEP_CREATE_PARENT:
+    case STEP_CREATE_MAILBOX:
+    case STEP_MOVE_MAILBOX:
+    case STEP_DELETE_MAILBOX:
+        return true;
+    case STEP_SET_QUOTA:
+    case STEP_WRITE_ATTRIBUTE:
+    case STEP_CREATE_FOLDER:
+    case STEP_SET_USE:
+    case STEP_SET_METADATA:
+    case STEP_SUBSCRIBE:
+    case STEP_SET_ACL:
+    case STEP_SET_SHARED_METADATA:
+        return false;
+    }
+    g_assert_not_reached();
+}
+
+/* The longest run of steps from `from` on that go to the same server. */
+static GPtrArray *take_run(GPtrArray *steps, guint from)
+{
+    GPtrArray *run = g_ptr_array_new();
+    bool frontends = is_frontends(g_ptr_array_index(steps, from));
+
+    for (guint i = from; i < steps->len && is_frontends(g_ptr_array_index(steps, i)) == frontends; i++)
+        g_ptr_array_add(run, g_ptr_array_index(steps, i));
+    return run;
+}
+
+/* Cyrus 3.6 may say OK to a move and have done nothing: only the murder's own word counts. */
+static bool check_move(const Batch *batch, const Step *step, GError **error)
+{
+    g_autoptr(Observed) seen = NULL;
+    g_autofree char *problem = NULL;
+
+    if (step->kind != STEP_MOVE_MAILBOX)
+        return true;
+    if (!mailstore_observe_names(batch->mailstore, step->mailbox, NULL, &seen, error))
+        return false;
+    if (server_name_equal(seen->server, step->server))
+        return true;
+    problem = g_strdup_printf("%s: move mailbox %s to %s: the server answers OK, but %s still has it; see the logs of both, and whether "
+                              "allowusermoves is set there", asked(batch), step->mailbox, step->server,
+                              seen->server != NULL ? seen->server : "none");
+    g_ptr_array_remove_index(batch->outcomes, batch->outcomes->len - 1);
+    g_ptr_array_add(batch->outcomes, step_outcome_new(step, problem));
+    g_set_error_literal(error, FAULT, FAULT_PARK, problem);
+    return false;
+}
+
+static bool apply_as_user(Batch *batch, GPtrArray *steps, const char *login, GError **error)
+{
+    g_autoptr(ImapSession) session = mailstore_open_user(batch->mailstore, batch->behind, login, error);
+
+    batch->session = session;
+    batch->server = batch->behind;
+    return session != NULL && apply_steps(batch, steps, error);
+}
+
+static bool apply_as_admin(Batch *batch, GPtrArray *steps, GError **error)
+{
+    for (guint from = 0; from < steps->len;) {
+        g_autoptr(GPtrArray) run = batch->behind != NULL ? take_run(steps, from) : g_ptr_array_ref(steps);
+
+        batch->server = is_frontends(g_ptr_array_index(run, 0)) ? NULL : batch->behind;
+        if (!apply_steps(batch, run, error) || !check_move(batch, g_ptr_array_index(run, run->len - 1), error))
+            return false;
+        from += run->len;
+    }
+    return true;
+}
+
+bool mailstore_apply(Mailstore *mailstore, GPtrArray *steps, const char *server, const char *login, GPtrArray *outcomes,
+                     GError **error)
+{
+    Batch batch = {.mailstore = mailstore, .behind = server, .outcomes = outcomes};
+
+    if (!mailstore_connect(mailstore, NULL, error))
+        return false;
+    return step_actor(g_ptr_array_index(steps, 0)) == ACTOR_USER ? apply_as_user(&batch, steps, login, error)
+                                                                 : apply_as_admin(&batch, steps, error);
+}

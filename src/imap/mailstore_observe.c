@@ -1,0 +1,141 @@
+#include "imap/mailstore.h"
+
+#include "imap/admin.h"
+#include "imap/observe.h"
+#include "imap/observe_shared.h"
+#include "model/mailbox_name.h"
+
+bool mailstore_observe_names(Mailstore *mailstore, const char *mailbox, const char *previous, Observed **observed, GError **error)
+{
+    const Account account = {.mailbox = (char *)mailbox};
+
+    return mailstore_observe(mailstore, &account, previous, false, observed, error);
+}
+
+static bool observe_folders(Mailstore *mailstore, const Account *account, Observed *seen, GError **error)
+{
+    const char *uri = mailstore_settings(mailstore)->uri;
+    g_autoptr(ImapSession) session = mailstore_open_user(mailstore, seen->server, account->login, error);
+    g_autoptr(GPtrArray) commands = NULL;
+
+    if (session == NULL)
+        return false;
+    commands = observe_folders_commands(mailstore_user_names(mailstore), account->folders, seen->special_use_offered);
+    if (!imap_session_run(session, commands, error)
+        || !observe_folders_answers(uri, mailstore_user_names(mailstore), commands, account->folders, seen, error))
+        return false;
+    g_ptr_array_unref(commands);
+    commands = observe_control_commands(mailstore_admin_names(mailstore), account->mailbox, account->folders, seen);
+    return commands->len == 0
+        || (mailstore_run_at(mailstore, seen->server, commands, error)
+            && observe_control_answers(uri, commands, account->folders, seen, error));
+}
+
+/* On a murder the frontend says which names there are, and at which server. */
+static bool find_place(Mailstore *mailstore, const char *mailbox, const char *previous, Observed *seen, GError **error)
+{
+    g_autoptr(GPtrArray) commands = observe_places_commands(mailstore_admin_names(mailstore), mailbox, previous);
+
+    return mailstore_run_admin(mailstore, commands, error)
+        && observe_places_answers(mailstore_settings(mailstore)->uri, commands, previous != NULL, seen, error);
+}
+
+/* The name that is there and counts: before a rename, the old one. NULL: none is. */
+static const char *present_name(const Observed *seen, const char *mailbox, const char *previous)
+{
+    if (seen->mailbox_exists)
+        return mailbox;
+    return seen->previous_exists ? previous : NULL;
+}
+
+static bool observe_in_murder(Mailstore *mailstore, const char *mailbox, const char *previous, Observed *seen, GError **error)
+{
+    g_autoptr(GPtrArray) commands = NULL;
+    const char *present;
+
+    if (!find_place(mailstore, mailbox, previous, seen, error))
+        return false;
+    present = present_name(seen, mailbox, previous);
+    seen->quota_known = present == NULL;
+    if (present == NULL)
+        return true;
+    commands = observe_quota_commands(mailstore_admin_names(mailstore), present);
+    return mailstore_run_at(mailstore, seen->server, commands, error)
+        && observe_quota_answers(mailstore_settings(mailstore)->uri, commands, seen, error);
+}
+
+static bool observe_alone(Mailstore *mailstore, const char *mailbox, const char *previous, Observed *seen, GError **error)
+{
+    g_autoptr(GPtrArray) commands = observe_mailbox_commands(mailstore_admin_names(mailstore), mailbox, previous);
+
+    return mailstore_run_admin(mailstore, commands, error)
+        && observe_mailbox_answers(mailstore_settings(mailstore)->uri, commands, previous != NULL, seen, error);
+}
+
+bool mailstore_observe(Mailstore *mailstore, const Account *account, const char *previous, bool folders,
+                       Observed **observed, GError **error)
+{
+    g_autoptr(Observed) seen = observed_new();
+
+    if (!mailstore_connect(mailstore, NULL, error))
+        return false;
+    seen->special_use_offered = mailstore_takes_special_use(mailstore);
+    seen->murder = mailstore_is_murder(mailstore);
+    if (!(seen->murder ? observe_in_murder : observe_alone)(mailstore, account->mailbox, previous, seen, error)
+        || (folders && seen->mailbox_exists && !observe_folders(mailstore, account, seen, error)))
+        return false;
+    *observed = g_steal_pointer(&seen);
+    return true;
+}
+
+/* What the mailbox is below: asked only when it has to be created or renamed. A frontend answers for all servers. */
+static bool observe_parents(Mailstore *mailstore, const Account *account, Observed *seen, GError **error)
+{
+    g_autoptr(GPtrArray) parents = mailbox_name_parents(account->mailbox);
+    g_autoptr(GPtrArray) commands = observe_parents_commands(mailstore_admin_names(mailstore), parents);
+
+    return mailstore_run_admin(mailstore, commands, error)
+        && observe_parents_answers(mailstore_settings(mailstore)->uri, commands, parents, seen, error);
+}
+
+static bool observe_shared_in_murder(Mailstore *mailstore, const Account *account, const char *previous, bool vacated,
+                                     Observed *seen, GError **error)
+{
+    g_autoptr(GPtrArray) commands = NULL;
+    const char *present;
+
+    if (!find_place(mailstore, account->mailbox, previous, seen, error))
+        return false;
+    seen->mailbox_exists = seen->mailbox_exists && !vacated;
+    present = present_name(seen, account->mailbox, previous);
+    seen->quota_known = present == NULL;
+    if (present == NULL)
+        return true;
+    commands = observe_shared_at_commands(mailstore_admin_names(mailstore), account, present);
+    return mailstore_run_at(mailstore, seen->server, commands, error)
+        && observe_shared_at_answers(mailstore_settings(mailstore)->uri, commands, seen, error);
+}
+
+static bool observe_shared_alone(Mailstore *mailstore, const Account *account, const char *previous, bool vacated,
+                                 Observed *seen, GError **error)
+{
+    g_autoptr(GPtrArray) commands = observe_shared_commands(mailstore_admin_names(mailstore), account, previous);
+
+    return mailstore_run_admin(mailstore, commands, error)
+        && observe_shared_answers(mailstore_settings(mailstore)->uri, commands, previous != NULL, vacated, seen, error);
+}
+
+bool mailstore_observe_shared(Mailstore *mailstore, const Account *account, const char *previous, bool vacated,
+                              Observed **observed, GError **error)
+{
+    g_autoptr(Observed) seen = observed_new();
+
+    if (!mailstore_connect(mailstore, NULL, error))
+        return false;
+    seen->murder = mailstore_is_murder(mailstore);
+    if (!(seen->murder ? observe_shared_in_murder : observe_shared_alone)(mailstore, account, previous, vacated, seen, error)
+        || (!seen->mailbox_exists && !observe_parents(mailstore, account, seen, error)))
+        return false;
+    *observed = g_steal_pointer(&seen);
+    return true;
+}
