@@ -53,8 +53,16 @@ bool connection_send_search(Connection *connection, const char *base_dn, int sco
                             const char *const *attributes, LDAPControl **controls, int *id,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* What an operator can do about a result of a search; NULL: nothing that we know of. */
+const char *connection_advice(int result);
+
 /* Waits for the whole answer to a search; FAULT_RETRY unless its result is success: a cut answer is no answer. */
 bool connection_wait_search(Connection *connection, int id, const char *base_dn, LDAPMessage **message,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Whether an answer shows all that there is: FAULT_RETRY when it has a reference, which says that a part of the tree is on another
+ * server. Nobody follows it. */
+bool connection_check_whole(Connection *connection, const char *base_dn, LDAPMessage *message,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Whether an entry that was found has a value, without regard to case. */

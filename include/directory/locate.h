@@ -8,6 +8,3 @@
 /* As directory_locate, on an open connection. */
 bool connection_locate(Connection *connection, const DomainSettings *domain, const char *unique_id, const char *last_dn,
                        char **dn, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/* Does an authorisation identity (RFC 4532: "dn:..." or "u:...", empty for nobody) name somebody? Pure. */
-bool locate_is_somebody(const char *identity, gsize len);

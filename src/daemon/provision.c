@@ -14,11 +14,15 @@ static bool read_entry(Job *job, GError **error)
 {
     if (!directory_read_entry(job->directory, job->domain, job->change->unique_id, &job->entry, error))
         return false;
+    if (!state_find_record(job->shared->state, job->change->domain, job->change->unique_id, &job->record, error))
+        return false;
     if (job->entry != NULL) {
         g_free(job->change->dn);
         job->change->dn = g_strdup(entry_dn(job->entry));
+    } else if (job->change->dn == NULL && job->record != NULL) {
+        job->change->dn = g_strdup(job->record->dn);
     }
-    return state_find_record(job->shared->state, job->change->domain, job->change->unique_id, &job->record, error);
+    return true;
 }
 
 /* An entry that was moved here from another domain brings its mailbox along, whether or not that domain has noticed. What that

@@ -1,5 +1,6 @@
 #include "directory/connection.h"
 
+#include "directory/whoami.h"
 #include "model/fault.h"
 
 #include <string.h>
@@ -185,7 +186,7 @@ static bool bind_simple(Connection *connection, GError **error)
 static bool start_session(Connection *connection, GError **error)
 {
     connection->wire.patient_until_us = g_get_monotonic_time() + connection->settings->timeout_us;
-    if (!start_tls(connection, error) || !bind_simple(connection, error))
+    if (!start_tls(connection, error) || !bind_simple(connection, error) || !whoami_check(connection, false, error))
         return false;
     connection->wire.patient_until_us = 0;
     connection->sessions++;

@@ -73,7 +73,8 @@ static bool check_base(Directory *directory, const char *base_dn, GError **error
     Connection *connection = &directory->connection;
     g_autoptr(LDAPMessage) message = NULL;
 
-    if (!search(connection, base_dn, LDAP_SCOPE_BASE, "(objectClass=*)", none, &message, error))
+    if (!search(connection, base_dn, LDAP_SCOPE_BASE, "(objectClass=*)", none, &message, error)
+        || !connection_check_whole(connection, base_dn, message, error))
         return false;
     if (ldap_count_entries(connection->ldap, message) == 1)
         return true;
@@ -96,19 +97,12 @@ bool directory_list(Directory *directory, const char *base_dn, const char *filte
     g_autoptr(LDAPMessage) message = NULL;
 
     if (!check_base(directory, base_dn, error)
-        || !search(connection, base_dn, LDAP_SCOPE_SUBTREE, filter, attributes, &message, error))
+        || !search(connection, base_dn, LDAP_SCOPE_SUBTREE, filter, attributes, &message, error)
+        || !connection_check_whole(connection, base_dn, message, error))
         return false;
-    for (LDAPMessage *at = ldap_first_message(connection->ldap, message); at != NULL;
-         at = ldap_next_message(connection->ldap, at)) {
-        Entry *entry;
+    for (LDAPMessage *at = ldap_first_entry(connection->ldap, message); at != NULL; at = ldap_next_entry(connection->ldap, at)) {
+        Entry *entry = connection_make_entry(connection, at, NULL, KIND_NONE, error);
 
-        if (ldap_msgtype(at) == LDAP_RES_SEARCH_REFERENCE) { /* a part of the tree is elsewhere: we do not see it all */
-            connection_set_error(error, FAULT_RETRY, connection, "search", LDAP_REFERRAL, base_dn);
-            return false;
-        }
-        if (ldap_msgtype(at) != LDAP_RES_SEARCH_ENTRY)
-            continue;
-        entry = connection_make_entry(connection, at, NULL, KIND_NONE, error);
         if (entry == NULL)
             return false;
         g_ptr_array_add(found, entry);
@@ -259,7 +253,8 @@ static bool find_some(Directory *directory, const DomainSettings *domain, const 
     g_ptr_array_add(attributes, domain->unique_id_attribute);
     g_ptr_array_add(attributes, NULL);
     if (!search(connection, domain->base_dn, LDAP_SCOPE_SUBTREE, filter, (const char *const *)attributes->pdata, &message,
-                error))
+                error)
+        || !connection_check_whole(connection, domain->base_dn, message, error))
         return false;
     for (LDAPMessage *found = ldap_first_entry(connection->ldap, message); found != NULL;
          found = ldap_next_entry(connection->ldap, found)) {

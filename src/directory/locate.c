@@ -1,20 +1,7 @@
 #include "directory/locate.h"
 
 #include "directory/filter.h"
-
-#include <string.h>
-
-bool locate_is_somebody(const char *identity, gsize len)
-{
-    const char *colon = len == 0 ? NULL : memchr(identity, ':', len);
-
-    if (colon == NULL)
-        return false;
-    for (const char *at = colon + 1; at < identity + len; at++)
-        if (*at != ' ')
-            return true;
-    return false;
-}
+#include "directory/whoami.h"
 
 static bool fail(const Connection *connection, const char *problem, const char *what, GError **error)
 {
@@ -22,30 +9,6 @@ static bool fail(const Connection *connection, const char *problem, const char *
                 connection->settings->uri, connection->settings->bind_dn, problem, what != NULL ? " \"" : "",
                 what != NULL ? what : "", what != NULL ? "\"" : "");
     return false;
-}
-
-/* Who the server says we are (RFC 4532): what nobody may read is not gone. */
-static bool check_identity(Connection *connection, GError **error)
-{
-    g_autoptr(LDAPMessage) message = NULL;
-    struct berval *identity = NULL;
-    bool somebody;
-    int result, id;
-
-    result = ldap_whoami(connection->ldap, NULL, NULL, &id);
-    if (result != LDAP_SUCCESS)
-        return connection_fail(connection, FAULT_RETRY, "who am I", result, error);
-    if (!connection_wait(connection, id, LDAP_MSG_ALL, "who am I", &message, error))
-        return false;
-    if (ldap_parse_result(connection->ldap, message, &result, NULL, NULL, NULL, NULL, 0) != LDAP_SUCCESS)
-        result = LDAP_DECODING_ERROR;
-    if (result == LDAP_SUCCESS)
-        result = ldap_parse_whoami(connection->ldap, message, &identity);
-    if (result != LDAP_SUCCESS)
-        return connection_fail(connection, FAULT_RETRY, "who am I", result, error);
-    somebody = identity != NULL && locate_is_somebody(identity->bv_val, identity->bv_len);
-    ber_bvfree(identity);
-    return somebody || fail(connection, "the server takes us for nobody (an anonymous session)", NULL, error);
 }
 
 /* A search whose result may say that there is nothing to search: *result is LDAP_SUCCESS or one of these. */
@@ -117,14 +80,16 @@ static bool read_contexts(Connection *connection, GPtrArray **contexts, GError *
     return true;
 }
 
-/* *dn stays NULL when the context does not show the unique id. A context that we may not read shows nothing. */
-static bool search_context(Connection *connection, const char *context, const char *by_id, char **dn, GError **error)
+/* *dn stays NULL when the context does not show the unique id. A context that we may not read shows nothing. `whole`: it must
+ * not be that a part of it is on another server. */
+static bool search_context(Connection *connection, const char *context, bool whole, const char *by_id, char **dn, GError **error)
 {
     static const char *const attributes[] = {"objectClass", NULL};
     g_autoptr(LDAPMessage) message = NULL;
     int result;
 
-    if (!search(connection, context, LDAP_SCOPE_SUBTREE, by_id, attributes, &message, &result, error))
+    if (!search(connection, context, LDAP_SCOPE_SUBTREE, by_id, attributes, &message, &result, error)
+        || (whole && !connection_check_whole(connection, context, message, error)))
         return false;
     for (LDAPMessage *entry = ldap_first_entry(connection->ldap, message); entry != NULL && *dn == NULL;
          entry = ldap_next_entry(connection->ldap, entry)) {
@@ -137,35 +102,24 @@ static bool search_context(Connection *connection, const char *context, const ch
     return true;
 }
 
-/* *inside: the base shows it after all. */
-static bool search_base(Connection *connection, const DomainSettings *domain, const char *by_id, bool *inside, GError **error)
-{
-    g_autofree char *dn = NULL;
-
-    if (!search_context(connection, domain->base_dn, by_id, &dn, error))
-        return false;
-    *inside = dn != NULL;
-    return true;
-}
-
 bool connection_locate(Connection *connection, const DomainSettings *domain, const char *unique_id, const char *last_dn,
                        char **dn, GError **error)
 {
     g_autofree char *by_id = filter_equal(domain->unique_id_attribute, unique_id);
     g_autoptr(GPtrArray) contexts = NULL;
+    g_autofree char *inside = NULL;
     g_autofree char *found = NULL;
-    bool inside = false;
 
-    if (!check_identity(connection, error) || !check_base(connection, domain, error)
+    if (!whoami_check(connection, true, error) || !check_base(connection, domain, error)
         || !read_contexts(connection, &contexts, error))
         return false;
     for (guint i = 0; i < contexts->len && found == NULL; i++)
-        if (!search_context(connection, g_ptr_array_index(contexts, i), by_id, &found, error))
+        if (!search_context(connection, g_ptr_array_index(contexts, i), false, by_id, &found, error))
             return false;
-    if (found != NULL && !search_base(connection, domain, by_id, &inside, error))
+    if (!search_context(connection, domain->base_dn, true, by_id, &inside, error))
         return false;
-    if (inside)
-        return fail(connection, "the entry is below the base again", found, error);
+    if (inside != NULL)
+        return fail(connection, "the entry is below the base again", inside, error);
     if (found == NULL && !check_name(connection, last_dn, error))
         return false;
     *dn = g_steal_pointer(&found);

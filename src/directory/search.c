@@ -2,20 +2,21 @@
 
 #include <string.h>
 
-static const char *hint(int result)
+const char *connection_advice(int result)
 {
     switch (result) {
     case LDAP_SIZELIMIT_EXCEEDED:
     case LDAP_TIMELIMIT_EXCEEDED:
     case LDAP_ADMINLIMIT_EXCEEDED:
-        return "the answer is incomplete; raise the limits of the bind DN (389-ds: nsSizeLimit, nsTimeLimit, "
-               "nsLookThroughLimit -1)";
+        return "the answer is incomplete; raise the limits of the bind DN (389-ds: nsSizeLimit, nsTimeLimit, nsLookThroughLimit, "
+               "and nsPagedSizeLimit and nsPagedLookThroughLimit where they are set, to -1)";
     case LDAP_NO_SUCH_OBJECT:
         return "the base does not exist or the bind DN may not see it; check base_dn and the directory's access control";
     case LDAP_INSUFFICIENT_ACCESS:
         return "the bind DN may not read here; check the directory's access control";
     case LDAP_REFERRAL:
-        return "the base is on another server; set ldap.uri to the server that holds it";
+        return "the base, or a part of what is below it, is on another server, which is not asked; set ldap.uri to the server that "
+               "holds it all, or base_dn to what this one holds";
     default: /* an int of the server, not an enum of ours */
         return NULL;
     }
@@ -24,7 +25,7 @@ static const char *hint(int result)
 static bool fail_search(Connection *connection, const char *base_dn, int result, GError **error)
 {
     g_autofree char *operation = g_strdup_printf("search below \"%s\"", base_dn);
-    const char *advice = hint(result);
+    const char *advice = connection_advice(result);
 
     connection_fail(connection, FAULT_RETRY, operation, result, error);
     if (advice != NULL && error != NULL)
@@ -55,6 +56,11 @@ bool connection_wait_search(Connection *connection, int id, const char *base_dn,
         return fail_search(connection, base_dn, result, error);
     *message = g_steal_pointer(&answer);
     return true;
+}
+
+bool connection_check_whole(Connection *connection, const char *base_dn, LDAPMessage *message, GError **error)
+{
+    return ldap_count_references(connection->ldap, message) <= 0 || fail_search(connection, base_dn, LDAP_REFERRAL, error);
 }
 
 bool connection_has_value(LDAP *ldap, LDAPMessage *entry, const char *attribute, const char *value)

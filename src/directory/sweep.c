@@ -20,11 +20,11 @@ static bool send_page(Connection *connection, const DomainSettings *domain, cons
 
 static bool fail_incomplete(Connection *connection, const DomainSettings *domain, int result, GError **error)
 {
+    const char *advice = connection_advice(result);
+
     connection_fail(connection, FAULT_RETRY, "sweep", result, error);
-    g_prefix_error(error,
-                   "domain %s: the read of \"%s\" is incomplete, so nothing is concluded from it (limits of the bind DN, in "
-                   "389-ds nsSizeLimit, nsTimeLimit and nsLookThroughLimit, must be -1): ",
-                   domain->name, domain->base_dn);
+    g_prefix_error(error, "domain %s: the read of \"%s\" is incomplete, so nothing is concluded from it: %s%s", domain->name,
+                   domain->base_dn, advice != NULL ? advice : "", advice != NULL ? ": " : "");
     return false;
 }
 

@@ -1,4 +1,4 @@
-#include "directory/locate.h"
+#include "directory/whoami.h"
 #include "model/fault.h"
 #include "plan/plan.h"
 #include "policy/limit.h"
@@ -70,7 +70,7 @@ static const struct {
 
 START_TEST(only_an_identity_with_a_name_is_somebody)
 {
-    ck_assert_int_eq(locate_is_somebody(IDENTITIES[_i].identity, strlen(IDENTITIES[_i].identity)), IDENTITIES[_i].expected);
+    ck_assert_int_eq(whoami_is_somebody(IDENTITIES[_i].identity, strlen(IDENTITIES[_i].identity)), IDENTITIES[_i].expected);
 }
 END_TEST
 
