@@ -3,24 +3,30 @@
 #include <ldap.h>
 #include <string.h>
 
-char *dn_normalize(const char *dn)
+/* NULL: no DN. */
+static char *rewrite(const char *dn, unsigned flags)
 {
-    g_autofree char *lower = NULL;
     LDAPDN parsed = NULL;
-    char *one_form = NULL;
+    char *written = NULL;
     char *copy;
 
-    if (dn == NULL || !g_utf8_validate(dn, -1, NULL))
+    if (ldap_str2dn(dn, &parsed, LDAP_DN_FORMAT_LDAPV3) != LDAP_SUCCESS)
         return NULL;
-    lower = g_utf8_strdown(dn, -1);
-    if (ldap_str2dn(lower, &parsed, LDAP_DN_FORMAT_LDAPV3) != LDAP_SUCCESS)
-        return NULL;
-    if (ldap_dn2str(parsed, &one_form, LDAP_DN_FORMAT_LDAPV3) != LDAP_SUCCESS)
-        one_form = NULL;
-    copy = g_strdup(one_form);
-    ldap_memfree(one_form);
+    if (ldap_dn2str(parsed, &written, LDAP_DN_FORMAT_LDAPV3 | flags) != LDAP_SUCCESS)
+        written = NULL;
+    copy = g_strdup(written);
+    ldap_memfree(written);
     ldap_dnfree(parsed);
     return copy;
+}
+
+/* A letter may be written as \41: it has to be one before it can become lower case. */
+char *dn_normalize(const char *dn)
+{
+    g_autofree char *plain = dn != NULL && g_utf8_validate(dn, -1, NULL) ? rewrite(dn, LDAP_DN_PRETTY) : NULL;
+    g_autofree char *lower = plain != NULL && g_utf8_validate(plain, -1, NULL) ? g_utf8_strdown(plain, -1) : NULL;
+
+    return lower != NULL ? rewrite(lower, 0) : NULL;
 }
 
 /* In that form a comma is part of a value only as \\2C, so one before the base separates. */
