@@ -1,4 +1,4 @@
-/* job.h - one change on its way through the stages of provision.c. Private to provision, turn and remember.
+/* job.h - one change on its way through the stages of provision.c. Private to provision, placing, turn and remember.
  *
  * What a stage finds out is the next one's input. */
 #pragma once
@@ -32,6 +32,9 @@ typedef struct {
     Entry *entry;   /* NULL: not below the base */
     Account *account;
     Observed *observed;
+    GPtrArray *backends; /* of PlacementBackend*: of the murder; NULL: it does not matter */
+    char *backend;  /* of those, the one for a new mailbox; NULL: Cyrus chooses */
+    guint created_steps; /* that were carried out before the plan could be made */
     Plan *plan;
     GPtrArray *acl; /* of char*: what the plan gives, to remember */
     Hold hold;
@@ -40,6 +43,12 @@ typedef struct {
 
 void job_clear(Job *job);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Job, job_clear)
+
+/* The IMAP server of the job's domain. */
+const ImapSettings *job_imap(const Job *job);
+
+/* What plans are told of earlier runs and of the settings. `folders` and `acl` (empty arrays) hold the lists of the result. */
+PlanHistory job_history(const Job *job, GPtrArray *folders, GPtrArray *acl);
 
 /* The mailbox that the state recorded; NULL: none. Owned by the job. */
 const char *job_recorded_mailbox(const Job *job);

@@ -4,6 +4,7 @@
 #include "daemon/blocked.h"
 #include "daemon/config.h"
 #include "daemon/domains.h"
+#include "daemon/murder.h"
 #include "daemon/outages.h"
 #include "daemon/progress.h"
 #include "state/state.h"
@@ -38,6 +39,7 @@ typedef struct {
     Progress progress;
     Blocked *blocked;     /* what the IMAP server dies of */
     Outages *outages;     /* owned */
+    Murder *murder;       /* owned */
     GRWLock shared_lock;  /* a shared mailbox is renamed only while no other one is looked at: it may take others along */
     GMutex decide_lock;   /* policy decisions that need new addresses are made one at a time */
     GMutex settle_lock;   /* for settled: a worker that finds nothing to do goes on to the next stage */

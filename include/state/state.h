@@ -107,6 +107,13 @@ bool state_reserve(State *state, const char *domain, const char *unique_id, cons
  * queues those entries. */
 bool state_move_below(State *state, const char *from, const char *to, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* How many mailboxes are on record for each server. The callback must not use the state. */
+typedef void (*HostCounted)(const char *host, guint mailboxes, gpointer user_data);
+bool state_count_hosts(State *state, HostCounted counted, gpointer user_data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The server that has an entry's mailbox, as it was recorded; NULL: not known. Owned by the caller. */
+bool state_find_host(State *state, const char *domain, const char *unique_id, char **host,
+                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* The version of the IMAP server at `uri` that dies of a step, as it was noted; NULL: none was. */
 bool state_find_block(State *state, const char *uri, char **version, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool state_note_block(State *state, const char *uri, const char *version, const char *problem,

@@ -19,11 +19,45 @@ void job_clear(Job *job)
     g_clear_pointer(&job->entry, entry_free);
     g_clear_pointer(&job->account, account_free);
     g_clear_pointer(&job->observed, observed_free);
+    g_clear_pointer(&job->backends, g_ptr_array_unref);
+    g_clear_pointer(&job->backend, g_free);
     g_clear_pointer(&job->plan, plan_free);
     g_clear_pointer(&job->acl, g_ptr_array_unref);
     g_clear_pointer(&job->blocked, g_free);
     release(job);
 }
+
+const ImapSettings *job_imap(const Job *job)
+{
+    return config_imap_of(job->shared->config, job->domain->name);
+}
+
+static const char *const *as_list(GPtrArray *array, GPtrArray *values)
+{
+    g_ptr_array_extend(array, values, NULL, NULL);
+    g_ptr_array_add(array, NULL);
+    return (const char *const *)array->pdata;
+}
+
+PlanHistory job_history(const Job *job, GPtrArray *folders, GPtrArray *acl)
+{
+    PlanHistory history = {
+        .quota_kib = QUOTA_ANY,
+        .enforce_folders = job->domain->enforce_folders,
+        .administrator = job_imap(job)->admin_login,
+        .placement = {.server = job->backend, .partition = job->domain->placement_partition, .move = job->domain->placement_move,
+                      .backends = job->backends},
+    };
+
+    if (job->record == NULL)
+        return history;
+    history.mailbox = job->record->mailbox;
+    history.quota_kib = job->record->quota_kib;
+    history.folders = as_list(folders, job->record->folders);
+    history.acl = as_list(acl, job->record->acl);
+    return history;
+}
+
 const char *job_recorded_mailbox(const Job *job)
 {
     return job->record != NULL ? job->record->mailbox : NULL;

@@ -53,6 +53,16 @@ void outages_begin(Outages *outages, const char *server, const char *message)
     note(outages, server, message);
 }
 
+bool outages_is_out(Outages *outages, const char *server)
+{
+    g_autoptr(GMutexLocker) locker = NULL;
+
+    if (g_atomic_int_get(&outages->count) == 0)
+        return false;
+    locker = g_mutex_locker_new(&outages->lock);
+    return g_hash_table_contains(outages->messages, server);
+}
+
 void outages_end(Outages *outages, const char *server)
 {
     g_autoptr(GMutexLocker) locker = NULL;

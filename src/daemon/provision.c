@@ -4,6 +4,8 @@
 #include "daemon/decision.h"
 #include "daemon/depart.h"
 #include "daemon/log.h"
+#include "daemon/observing.h"
+#include "daemon/placing.h"
 #include "daemon/remember.h"
 #include "daemon/turn.h"
 #include "plan/print.h"
@@ -56,43 +58,6 @@ static bool decide(Job *job, GError **error)
     return decision_make(job->shared, job->directory, job->domain, job->entry, true, &job->account, error);
 }
 
-/* Without a reason to doubt it, what we recorded is what there is. */
-static Observed *observe_record(const Job *job)
-{
-    Observed *observed = observed_new();
-
-    observed->mailbox_exists = true;
-    observed->quota_known = true;
-    observed->quota_kib = MAX(job->record->quota_kib, QUOTA_UNLIMITED);
-    return observed;
-}
-
-static bool observe(Job *job, GError **error)
-{
-    const char *recorded = job_recorded_mailbox(job);
-    bool same = g_strcmp0(recorded, job->account->mailbox) == 0;
-
-    if (job->account->mailbox == NULL) {
-        job->observed = observed_new();
-        return true;
-    }
-    /* Nobody looked after the mailbox of an entry that comes back, or that was left half-way. */
-    if (job->record != NULL && (job->record->departed || job->record->fingerprint == NULL))
-        job->change->verify = true;
-    /* All of it is cheap to ask, and only the server knows the rights that are not ours. */
-    if (job->account->login == NULL)
-        return mailstore_observe_shared(job->mailstore, job->account, same ? NULL : recorded, job->vacated, &job->observed, error);
-    if (same && !job->change->verify) {
-        job->observed = observe_record(job);
-        return true;
-    }
-    if (!mailstore_observe(job->mailstore, job->account, same ? NULL : recorded, recorded == NULL || job->change->verify,
-                           &job->observed, error))
-        return false;
-    job->observed->mailbox_exists = job->observed->mailbox_exists && !job->vacated;
-    return true;
-}
-
 /* What kills the server is not planned, and not forgotten. */
 static void leave_out(Job *job, const Plan *risky)
 {
@@ -114,19 +79,8 @@ static bool make_plan(Job *job, GError **error)
 {
     g_autoptr(GPtrArray) folders = g_ptr_array_new();
     g_autoptr(GPtrArray) acl = g_ptr_array_new();
-    PlanHistory history = {.quota_kib = QUOTA_ANY, .enforce_folders = job->domain->enforce_folders,
-                           .administrator = job->shared->config->imap->admin_login};
+    PlanHistory history = job_history(job, folders, acl);
 
-    if (job->record != NULL) {
-        history.mailbox = job->record->mailbox;
-        history.quota_kib = job->record->quota_kib;
-        g_ptr_array_extend(folders, job->record->folders, NULL, NULL);
-        g_ptr_array_add(folders, NULL);
-        history.folders = (const char *const *)folders->pdata;
-        g_ptr_array_extend(acl, job->record->acl, NULL, NULL);
-        g_ptr_array_add(acl, NULL);
-        history.acl = (const char *const *)acl->pdata;
-    }
     if (!plan_make(job->entry, job->account, job->observed, &history, &job->plan, error))
         return false;
     job->acl = plan_recorded_acl(job->account, job->observed, &history);
@@ -161,8 +115,10 @@ static bool carry_out_risky(Job *job, const Plan *risky, guint *steps, GError **
 static bool carry_out(Job *job, GError **error)
 {
     g_autoptr(Plan) risky = NULL;
-    guint steps = job->plan->steps->len;
+    guint steps = job->plan->steps->len + job->created_steps;
 
+    if (job->plan->note != NULL)
+        log_entry(G_LOG_LEVEL_MESSAGE, job->domain->name, job->plan->dn, "%s", job->plan->note);
     if (steps == 0)
         return true;
     if (job->shared->options->dry_run) {
@@ -212,11 +168,13 @@ bool provision_change(Shared *shared, Directory *directory, Mailstore *mailstore
         return false;
     if (job.postponed)
         return true;
-    if (!observe(&job, error) || !turn_wait_for_heirs(&job, error))
+    if (!observing_observe(&job, error) || !turn_wait_for_heirs(&job, error))
         return false;
     if (job.postponed)
         return true;
-    return make_plan(&job, error)
+    return placing_choose(&job, error)
+        && placing_create(&job, error)
+        && make_plan(&job, error)
         && carry_out(&job, error)
         && remember_others(&job, error)
         && remember_outcome(&job, error);

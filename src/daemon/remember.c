@@ -60,10 +60,18 @@ static void remember_folders(const Job *job, Record *record)
     }
 }
 
+static const char *find_host(const Job *job)
+{
+    if (job->plan->server != NULL)
+        return job->plan->server;
+    if (job->account->mail_host != NULL)
+        return job->account->mail_host;
+    return job->account->mailbox != NULL ? job->domain->mail_host : NULL;
+}
+
 static Record *make_record(const Job *job, const char *fingerprint)
 {
     const Account *account = job->account;
-    const char *own_host = account->mailbox != NULL ? job->domain->mail_host : NULL;
     Record *record = record_new(job->domain->name, job->change->unique_id);
 
     record->kind = g_strdup(entry_kind_name(entry_kind(job->entry)));
@@ -71,7 +79,7 @@ static Record *make_record(const Job *job, const char *fingerprint)
     record->modify_timestamp = g_strdup(entry_modify_timestamp(job->entry));
     record->result_attribute = g_strdup(account->result_value);
     record->mailbox = g_strdup(account->mailbox != NULL ? account->mailbox : job_recorded_mailbox(job));
-    record->mail_host = g_strdup(account->mail_host != NULL ? account->mail_host : own_host);
+    record->mail_host = g_strdup(find_host(job));
     record->quota_kib = account->quota_kib;
     record->fingerprint = g_strdup(fingerprint);
     record->primary = g_strdup(account->primary);

@@ -14,6 +14,7 @@ void shared_init(Shared *shared, const Config *config, const RunOptions *options
     shared->domains = domains_new(config);
     progress_init(&shared->progress, options->sync && !options->dry_run);
     shared->outages = outages_new(state);
+    shared->murder = murder_new(state, shared->outages);
     shared->blocked = blocked_new(state, config->imap->uri);
     g_rw_lock_init(&shared->shared_lock);
     g_mutex_init(&shared->decide_lock);
@@ -29,6 +30,7 @@ void shared_clear(Shared *shared)
 {
     g_clear_pointer(&shared->domains, domains_free);
     blocked_free(shared->blocked);
+    murder_free(shared->murder);
     outages_free(shared->outages);
     g_rw_lock_clear(&shared->shared_lock);
     g_mutex_clear(&shared->decide_lock);

@@ -1,0 +1,131 @@
+#include "daemon/placing.h"
+
+#include "apply/apply.h"
+#include "daemon/murder.h"
+#include "daemon/observing.h"
+#include "daemon/remember.h"
+#include "imap/space.h"
+#include "model/fault.h"
+#include "policy/placement.h"
+
+/* The frontend mostly knows a new mailbox within a few milliseconds; a worker waits for that, and for no longer. */
+#define GLANCE_US ((gint64)G_USEC_PER_SEC / 200)
+enum { GLANCES = 5 };
+
+static bool is_new(const Job *job)
+{
+    return job->observed->murder && job->account->mailbox != NULL && !job->observed->mailbox_exists
+        && !job->observed->previous_exists;
+}
+
+/* Who asks for a certain backend waits for it. */
+static bool check_asked(const Job *job, GError **error)
+{
+    bool decides = job->domain->placement_policy == PLACEMENT_MAILHOST || job->domain->placement_move;
+    const PlacementBackend *asked = decides ? placement_find(job->backends, job->account->host_asked) : NULL;
+
+    if (asked == NULL || asked->reachable)
+        return true;
+    g_set_error(error, FAULT, FAULT_RETRY, "mailbox %s is to be on %s, which is out of reach", job->account->mailbox, asked->name);
+    return false;
+}
+
+bool placing_choose(Job *job, GError **error)
+{
+    Murder *murder = job->shared->murder;
+    bool room = is_new(job) && job->domain->placement_policy == PLACEMENT_LEAST_USED;
+
+    if (!job->observed->murder || job->account->mailbox == NULL)
+        return true;
+    if (!murder_list_backends(murder, job_imap(job), room ? job->mailstore : NULL, &job->backends, error))
+        return false;
+    if (!is_new(job))
+        return true;
+    if (!check_asked(job, error))
+        return false;
+    job->backend = g_strdup(placement_choose(job->domain, job->account->host_asked, job->backends,
+                                             job->domain->placement_policy == PLACEMENT_ROUND_ROBIN ? murder_take_turn(murder) : 0));
+    return true;
+}
+
+static bool look_again(Job *job, GError **error)
+{
+    g_clear_pointer(&job->observed, observed_free);
+    return observing_look(job, true, error);
+}
+
+static bool fail_hidden(const Job *job, gint64 hidden_us, GError **error)
+{
+    bool over = hidden_us >= job->domain->settle_timeout_us;
+
+    g_set_error(error, FAULT, over ? FAULT_PARK : FAULT_RETRY,
+                "%s: mailbox %s was created %.3g s ago, but the frontend does not know it%s", job_imap(job)->uri,
+                job->account->mailbox, (double)hidden_us / G_USEC_PER_SEC,
+                over ? ": the murder does not settle within placement.settle_timeout; look for the mupdate master and for the "
+                       "frontend's connection to it, then retry the entry" : " yet");
+    return false;
+}
+
+/* Looks a few times, so that others are not kept waiting for long. */
+static bool wait_until_shown(Job *job, GError **error)
+{
+    Murder *murder = job->shared->murder;
+    const char *mailbox = job->account->mailbox;
+    gint64 hidden_us;
+
+    for (guint glance = 0;; glance++) {
+        if (!look_again(job, error))
+            return false;
+        if (job->observed->mailbox_exists) {
+            murder_show(murder, mailbox);
+            return true;
+        }
+        if (glance == GLANCES || wait_for(job->shared->stop, -1, 0, g_get_monotonic_time() + (GLANCE_US << glance), true) == WAIT_STOPPED)
+            break;
+    }
+    hidden_us = murder_hidden_us(murder, mailbox);
+    if (hidden_us >= job->domain->settle_timeout_us)
+        murder_show(murder, mailbox); /* who retries it begins anew */
+    return fail_hidden(job, hidden_us, error);
+}
+
+/* The frontend says the same of a backend that is down and of one that does not let it in. */
+static void explain(const Job *job, GError **error)
+{
+    gint64 free_kib;
+
+    if (fault_of(*error) == FAULT_RETRY && job->backend != NULL && mailstore_read_space(job->mailstore, job->backend, &free_kib, NULL))
+        g_prefix_error(error, "backend %s answers kolabd, so the frontend cannot log in there: compare its proxy_authname and password "
+                       "with proxyservers of the backend: ", job->backend);
+}
+
+static bool create(Job *job, GError **error)
+{
+    g_autoptr(GPtrArray) folders = g_ptr_array_new();
+    g_autoptr(GPtrArray) acl = g_ptr_array_new();
+    PlanHistory history = job_history(job, folders, acl);
+
+    if (!plan_create(job->entry, job->account, job->observed, &history, &job->plan, error))
+        return false;
+    if (job->plan == NULL)
+        return true;
+    if (!remember_plan(job, error))
+        return false;
+    if (!apply_plan(job->plan, NULL, job->directory, job->mailstore, job->journal, error)) {
+        explain(job, error);
+        return false;
+    }
+    murder_create(job->shared->murder, job->account->mailbox, job->backend);
+    job->created_steps = job->plan->steps->len;
+    g_clear_pointer(&job->plan, plan_free);
+    return true;
+}
+
+bool placing_create(Job *job, GError **error)
+{
+    if (!is_new(job) || job->shared->options->dry_run)
+        return true;
+    if (murder_hidden_us(job->shared->murder, job->account->mailbox) < 0 && !create(job, error))
+        return false;
+    return wait_until_shown(job, error);
+}
