@@ -18,7 +18,7 @@ bool imap_says_use_conflict(const ImapCommand *command);
 bool imap_says_no_partition(const ImapCommand *command);
 
 /* "Not now": the server itself, one behind it or the master of a murder cannot be asked (RFC 5530 UNAVAILABLE, or Cyrus' words:
- * "Server(s) unavailable to complete operation", "unable to reserve mailbox on mupdate server"). */
+ * "Server(s) unavailable to complete operation", "no connection to server", "unable to reserve mailbox on mupdate server"). */
 bool imap_says_unavailable(const ImapCommand *command);
 
 /* Sets FAULT_PARK, or FAULT_RETRY for what is just unavailable: "URI: OPERATION: the server refuses COMMAND: its words". */

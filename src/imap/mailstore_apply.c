@@ -101,10 +101,44 @@ static GPtrArray *make_commands(const Mailstore *mailstore, GPtrArray *steps)
     return commands;
 }
 
-static bool run_commands(const Batch *batch, GPtrArray *commands, GError **error)
+/* The name under which a step that changes the murder's list of mailboxes finds one; NULL: it finds none. */
+static const char *moved_name(const Step *step)
 {
-    return batch->session != NULL ? imap_session_run(batch->session, commands, error)
-                                  : mailstore_run_at(batch->mailstore, batch->server, commands, error);
+    if (step->kind == STEP_RENAME_MAILBOX)
+        return step->before;
+    return step->kind == STEP_MOVE_MAILBOX ? step->mailbox : NULL;
+}
+
+/* Before a frontend renames or moves it must know the mailbox, or it locks itself for ever (see add_place in observe.c). So it is
+ * made to look here again, in the same pipeline: behind one name there may be several frontends, and this is the one that counts. */
+static GPtrArray *make_news(const Batch *batch, GPtrArray *steps)
+{
+    GPtrArray *news = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
+
+    for (guint i = 0; batch->behind != NULL && batch->server == NULL && i < steps->len; i++) {
+        const char *name = moved_name(g_ptr_array_index(steps, i));
+        g_autofree char *wire = name != NULL ? namespace_mailbox(mailstore_admin_names(batch->mailstore), name) : NULL;
+        ImapCommand *command;
+
+        if (wire == NULL)
+            continue;
+        command = imap_command_new("GETACL");
+        imap_command_add_string(command, wire);
+        g_ptr_array_add(news, command);
+    }
+    return news;
+}
+
+static bool run_commands(const Batch *batch, GPtrArray *steps, GPtrArray *commands, GError **error)
+{
+    g_autoptr(GPtrArray) news = make_news(batch, steps);
+    g_autoptr(GPtrArray) all = g_ptr_array_new();
+
+    if (batch->session != NULL)
+        return imap_session_run(batch->session, commands, error);
+    g_ptr_array_extend(all, news, NULL, NULL);
+    g_ptr_array_extend(all, commands, NULL, NULL);
+    return mailstore_run_at(batch->mailstore, batch->server, all, error);
 }
 
 /* Each round drops what a step can do without, so there are few. */
@@ -115,7 +149,7 @@ static bool apply_steps(const Batch *batch, GPtrArray *steps, GError **error)
     g_autoptr(GError) problem = NULL;
     bool again;
 
-    if (run_commands(batch, commands, &problem))
+    if (run_commands(batch, steps, commands, &problem))
         return judge_answers(batch, steps, commands, left, &again, error) && (!again || apply_steps(batch, left, error));
     judge_answers(batch, steps, commands, left, &again, NULL);
     g_propagate_error(error, g_steal_pointer(&problem));

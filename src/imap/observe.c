@@ -108,10 +108,14 @@ bool observe_mailbox_answers(const char *uri, GPtrArray *commands, bool with_pre
     return true;
 }
 
+/* A frontend answers GETMETADATA from its copy of the murder's list; of a name that is not in there, GETACL makes it fetch the
+ * news first. Without that, absence is no proof, and a RENAME or DELETE of such a name locks Cyrus 3.6.1's imapd and the thread
+ * that would bring the news against each other, for ever. */
 static void add_place(GPtrArray *commands, const Namespace *names, const char *mailbox)
 {
     g_autofree char *wire = namespace_mailbox(names, mailbox);
 
+    add_command(commands, "GETACL", wire);
     imap_command_add_word(add_command(commands, "GETMETADATA", wire), "(" SERVER_ENTRY ")");
 }
 
@@ -129,10 +133,10 @@ bool observe_places_answers(const char *uri, GPtrArray *commands, bool with_prev
 {
     g_autoptr(GHashTable) metadata = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 
-    if (!observe_read_existence(uri, g_ptr_array_index(commands, 0), &observed->mailbox_exists, error)
-        || (with_previous && !observe_read_existence(uri, g_ptr_array_index(commands, 1), &observed->previous_exists, error)))
+    if (!observe_read_existence(uri, g_ptr_array_index(commands, 1), &observed->mailbox_exists, error)
+        || (with_previous && !observe_read_existence(uri, g_ptr_array_index(commands, 3), &observed->previous_exists, error)))
         return false;
-    observe_read_metadata(g_ptr_array_index(commands, !observed->mailbox_exists && observed->previous_exists ? 1 : 0), metadata);
+    observe_read_metadata(g_ptr_array_index(commands, !observed->mailbox_exists && observed->previous_exists ? 3 : 1), metadata);
     g_free(observed->server);
     observed->server = g_strdup(g_hash_table_lookup(metadata, SERVER_ENTRY));
     return true;

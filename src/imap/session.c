@@ -70,9 +70,10 @@ static ImapCommand *find_current(const Run *run)
     return run->answered < run->commands->len ? g_ptr_array_index(run->commands, run->answered) : NULL;
 }
 
+/* Who began an answer goes on with it, or never: a frontend whose backend died in the middle says half a line and waits. */
 static gint64 patience_us(const Run *run)
 {
-    const ImapCommand *current = find_current(run);
+    const ImapCommand *current = run->session->input->len > 0 ? NULL : find_current(run);
 
     return MAX(run->session->timeout_us, current != NULL ? current->timeout_us : 0);
 }

@@ -41,8 +41,9 @@ bool imap_says_unavailable(const ImapCommand *command)
 {
     return command->status == IMAP_NO
         && ((command->code != NULL && g_str_has_prefix(command->code, "UNAVAILABLE"))
-            || (command->text != NULL && strstr(command->text, "unavailable") != NULL)
-            || (command->text != NULL && strstr(command->text, "mupdate") != NULL));
+            || (command->text != NULL && g_ascii_strcasecmp(command->text, "Server(s) unavailable to complete operation") == 0)
+            || (command->text != NULL && g_ascii_strcasecmp(command->text, "no connection to server") == 0)
+            || (command->text != NULL && g_ascii_strcasecmp(command->text, "unable to reserve mailbox on mupdate server") == 0));
 }
 
 void imap_set_refusal(GError **error, const char *uri, const char *operation, const ImapCommand *command)

@@ -4,7 +4,7 @@
 #include "model/observed.h"
 
 /* Moving takes as long as copying the mails; a frontend that died would show as a closed connection. */
-#define MOVE_TIMEOUT_US (6 * 3600 * (gint64)G_USEC_PER_SEC)
+#define MOVE_TIMEOUT_US (3600 * (gint64)G_USEC_PER_SEC)
 
 static void add_quota(ImapCommand *command, gint64 quota_kib)
 {
