@@ -2,6 +2,19 @@
 
 #include "model/fault.h"
 
+/* Who waits for a name is due in the transaction that gives it up, whoever does: to look for such changes after each outcome
+ * would cost as much as there are. The time format is that of wait_timestamp(). */
+#define WAKE_FOR(names)                                                                                               \
+    " BEGIN UPDATE change SET state = 'queued', due = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), waits_for = NULL"        \
+    " WHERE waits_for IN (" names ")"                                                                                 \
+    " AND NOT EXISTS (SELECT 1 FROM entry WHERE mailbox = waits_for OR renaming_to = waits_for)"                      \
+    " AND NOT EXISTS (SELECT 1 FROM cleanup WHERE identifier = waits_for); END;"
+static const char TRIGGERS_1[] =
+    "CREATE TRIGGER entry_leaves_name AFTER UPDATE OF mailbox, renaming_to ON entry"
+    " WHEN old.mailbox IS NOT new.mailbox OR old.renaming_to IS NOT new.renaming_to" WAKE_FOR("old.mailbox, old.renaming_to")
+    "CREATE TRIGGER entry_goes AFTER DELETE ON entry" WAKE_FOR("old.mailbox, old.renaming_to")
+    "CREATE TRIGGER cleanup_ends AFTER DELETE ON cleanup" WAKE_FOR("old.identifier");
+
 /* WITHOUT ROWID: every look-up is by the key, and the row is found with it. */
 static const char TABLES_1[] =
     "CREATE TABLE entry ("
@@ -141,19 +154,6 @@ static const char TABLES_1[] =
     "  value TEXT NOT NULL,"
     "  time TEXT NOT NULL"
     ") STRICT, WITHOUT ROWID;";
-
-/* Who waits for a name is due in the transaction that gives it up, whoever does: to look for such changes after each outcome
- * would cost as much as there are. The time format is that of wait_timestamp(). */
-#define WAKE_FOR(names)                                                                                               \
-    " BEGIN UPDATE change SET state = 'queued', due = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), waits_for = NULL"        \
-    " WHERE waits_for IN (" names ")"                                                                                 \
-    " AND NOT EXISTS (SELECT 1 FROM entry WHERE mailbox = waits_for OR renaming_to = waits_for)"                      \
-    " AND NOT EXISTS (SELECT 1 FROM cleanup WHERE identifier = waits_for); END;"
-static const char TRIGGERS_1[] =
-    "CREATE TRIGGER entry_leaves_name AFTER UPDATE OF mailbox, renaming_to ON entry"
-    " WHEN old.mailbox IS NOT new.mailbox OR old.renaming_to IS NOT new.renaming_to" WAKE_FOR("old.mailbox, old.renaming_to")
-    "CREATE TRIGGER entry_goes AFTER DELETE ON entry" WAKE_FOR("old.mailbox, old.renaming_to")
-    "CREATE TRIGGER cleanup_ends AFTER DELETE ON cleanup" WAKE_FOR("old.identifier");
 
 /* For people with the sqlite3 shell. The time format is that of wait_timestamp(), so that texts compare as times do. */
 static const char VIEWS_1[] =
