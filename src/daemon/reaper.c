@@ -15,9 +15,15 @@
 /* A clean-up walks all mailboxes: it waits for a quiet moment and for departures that are due soon, but not for ever. */
 #define CLEANUP_GATHER_US (30 * (gint64)G_USEC_PER_SEC)
 #define CLEANUP_LATEST_US (300 * (gint64)G_USEC_PER_SEC)
-#define CLEANUP_PAUSE_US (60 * (gint64)G_USEC_PER_SEC)
+#define CLEANUP_PAUSE_LONGEST_US (60 * (gint64)G_USEC_PER_SEC)
 /* A turn looks at whole tables, and departures come in thousands: it rests for this many times as long as it took. */
 enum { REST = 10 };
+
+/* Clean-ups that failed in a row, and when the next one is due. */
+typedef struct {
+    guint attempts;
+    gint64 not_before_us;
+} Cleanups;
 
 static void log_hold(const DomainSettings *domain, const DepartureCounts *counts)
 {
@@ -142,8 +148,7 @@ static bool is_quiet(Shared *shared, const DepartureSummary *summary, bool *quie
 }
 
 /* *next_us: when to look again. */
-static bool clean_up_in_time(Shared *shared, const DepartureSummary *summary, gint64 *not_before_us, gint64 *next_us,
-                             GError **error)
+static bool clean_up_in_time(Shared *shared, const DepartureSummary *summary, Cleanups *cleanups, gint64 *next_us, GError **error)
 {
     g_autoptr(GPtrArray) leftovers = NULL;
     g_autoptr(GError) problem = NULL;
@@ -157,19 +162,21 @@ static bool clean_up_in_time(Shared *shared, const DepartureSummary *summary, gi
     if (!is_quiet(shared, summary, &quiet, error))
         return false;
     *next_us = MIN(*next_us, g_get_monotonic_time() + LOOK_US);
-    if (g_get_monotonic_time() < *not_before_us || (!quiet && age_us < CLEANUP_LATEST_US))
+    if (g_get_monotonic_time() < cleanups->not_before_us || (!quiet && age_us < CLEANUP_LATEST_US))
         return true;
     if (!clean_up(shared, leftovers, &problem, error))
         return false;
+    cleanups->attempts = problem != NULL ? cleanups->attempts + 1 : 0;
     if (problem != NULL && !stop_asked(shared->stop)) {
-        log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "access rights of departed entries: %s; trying again", problem->message);
-        *not_before_us = g_get_monotonic_time() + CLEANUP_PAUSE_US;
+        if (cleanups->attempts == 1)
+            log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "access rights of departed entries: %s; trying again", problem->message);
+        cleanups->not_before_us = g_get_monotonic_time() + MIN(wait_backoff_us(cleanups->attempts), CLEANUP_PAUSE_LONGEST_US);
     }
     return true;
 }
 
 /* One turn; *next_us says when the next one is due at the latest. */
-static bool turn(Shared *shared, gint64 *cleanup_not_before_us, gint64 *next_us, GError **error)
+static bool turn(Shared *shared, Cleanups *cleanups, gint64 *next_us, GError **error)
 {
     DepartureSummary summary;
     bool touched;
@@ -186,7 +193,7 @@ static bool turn(Shared *shared, gint64 *cleanup_not_before_us, gint64 *next_us,
     /* Due, but not decided: the set is not complete. */
     if (summary.next_due_us <= g_get_monotonic_time())
         *next_us = g_get_monotonic_time() + LOOK_US;
-    return clean_up_in_time(shared, &summary, cleanup_not_before_us, next_us, error);
+    return clean_up_in_time(shared, &summary, cleanups, next_us, error);
 }
 
 static void rest(Shared *shared, gint64 since_us)
@@ -199,14 +206,15 @@ static void rest(Shared *shared, gint64 since_us)
 gpointer reaper_run(gpointer data)
 {
     Shared *shared = data;
-    gint64 cleanup_not_before_us = 0, next_us;
+    Cleanups cleanups = {0};
+    gint64 next_us;
 
     while (!stop_asked(shared->stop)) {
         guint seen = departure_seen(shared->state);
         gint64 began_us = g_get_monotonic_time();
         g_autoptr(GError) fault = NULL;
 
-        if (!turn(shared, &cleanup_not_before_us, &next_us, &fault)) {
+        if (!turn(shared, &cleanups, &next_us, &fault)) {
             shared_fail(shared, g_steal_pointer(&fault));
             break;
         }
