@@ -32,7 +32,7 @@ PACKAGES_LINT := clang clang-tidy cppcheck mandoc shellcheck systemd
 PACKAGES_SANITIZE := libclang-rt-dev clang valgrind lcov
 
 # libldap is found by its header: Debian 12's pkg-config name of it is "ldap".
-ifneq ($(filter-out help deps% clean uninstall demo check check-% fuzz lint bench cover,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help deps% clean uninstall demo check check-% fuzz lint bench soak cover,$(or $(MAKECMDGOALS),all)),)
 MISSING := $(strip $(foreach l,$(LIBRARIES),$(shell pkg-config --exists $l || echo $l)))
 ifneq ($(MISSING),)
 $(error missing libraries: $(MISSING). On Debian: make deps, or apt-get install $(PACKAGES_BUILD))
@@ -74,7 +74,7 @@ need = ! command -v apt-get > /dev/null || dpkg-query -W -f '$${Status}\n' $1 2>
 keep_postfix_off = [ -z "$(PACKAGES_POSTFIX)" ] || ! command -v debconf-set-selections > /dev/null || dpkg-query -W postfix > /dev/null 2>&1 || \
   echo 'postfix postfix/main_mailer_type select No configuration' | $(SUDO) debconf-set-selections
 
-.PHONY: help demo all check check-unit check-system check-asan check-tsan check-valgrind fuzz lint bench cover install \
+.PHONY: help demo all check check-unit check-system check-asan check-tsan check-valgrind fuzz lint bench soak cover install \
   uninstall clean deps deps-build deps-check deps-lint deps-sanitize run-tests run-unit run-system run-fuzz FORCE
 
 all: $(BUILD)/kolabd $(BUILD)/kolabctl
@@ -89,6 +89,7 @@ help:
 	@echo 'make fuzz            every fuzz target, FUZZ_S=$(FUZZ_S) seconds each (T=name: only this one)'
 	@echo 'make lint            headers alone, warnings of gcc and clang, layers, cppcheck, manual pages, scripts, unit files'
 	@echo 'make bench           rates against the floor of the servers (BENCH_N=300)'
+	@echo 'make soak            one daemon over many changes: nothing grows (SOAK_N=10000, some minutes)'
 	@echo 'make cover           line coverage of the unit and system tests'
 	@echo 'make install         PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also BINDIR SBINDIR MANDIR SYSCONFDIR UNITDIR ...'
 	@echo 'make uninstall, make clean, make deps (everything that any target needs)'
@@ -208,6 +209,10 @@ run-fuzz: $(FUZZERS)
 bench: deps-check
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)KOLABD_BUILD=$(abspath $(BUILD)) /usr/bin/python3 t/bench/bench.py
+
+soak: deps-check
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)KOLABD_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 t/soak/soak.py
 
 cover: deps-sanitize
 	@find build-cover -name '*.gcda' -delete 2> /dev/null || true
