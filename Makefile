@@ -18,6 +18,8 @@ SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 INSTALL ?= install
 FUZZ_S ?= 10
+# The system tests' marks to select by (see t/system/conftest.py)
+M ?= not slow
 
 LIBRARIES := glib-2.0 ldap libcurl sqlite3 yaml-0.1 icu-i18n icu-uc libsystemd
 PACKAGES_BUILD := gcc make pkg-config git libglib2.0-dev libldap-dev libcurl4-openssl-dev libsqlite3-dev libyaml-dev \
@@ -74,8 +76,8 @@ need = ! command -v apt-get > /dev/null || dpkg-query -W -f '$${Status}\n' $1 2>
 keep_postfix_off = [ -z "$(PACKAGES_POSTFIX)" ] || ! command -v debconf-set-selections > /dev/null || dpkg-query -W postfix > /dev/null 2>&1 || \
   echo 'postfix postfix/main_mailer_type select No configuration' | $(SUDO) debconf-set-selections
 
-.PHONY: help demo all check check-unit check-system check-asan check-tsan check-valgrind fuzz lint bench soak cover install \
-  uninstall clean deps deps-build deps-check deps-lint deps-sanitize run-tests run-unit run-system run-fuzz FORCE
+.PHONY: help demo all check check-unit check-system check-murder check-asan check-tsan check-valgrind fuzz lint bench soak cover \
+  install uninstall clean deps deps-build deps-check deps-lint deps-sanitize run-tests run-unit run-system run-fuzz FORCE
 
 all: $(BUILD)/kolabd $(BUILD)/kolabctl
 
@@ -84,6 +86,7 @@ help:
 	@echo 'make check           install what the tests need, build, unit and system tests'
 	@echo 'make all             kolabd and kolabctl in $(BUILD)/'
 	@echo 'make check-unit      unit tests only              make check-system   system tests only (T=expression selects)'
+	@echo 'make check-murder    everything that is to go through on a Cyrus murder, also what takes too long for make check'
 	@echo 'make check-asan      all tests, ASan and UBSan    make check-tsan     all tests, TSan'
 	@echo 'make check-valgrind  unit tests, a sync and a daemon under valgrind'
 	@echo 'make fuzz            every fuzz target, FUZZ_S=$(FUZZ_S) seconds each (T=name: only this one)'
@@ -173,6 +176,8 @@ check-unit: deps-check
 	$(Q)$(MAKE) --no-print-directory run-unit
 check-system: deps-check
 	$(Q)$(MAKE) --no-print-directory run-system
+check-murder: deps-check
+	$(Q)$(MAKE) --no-print-directory run-system M=murder
 
 # One after the other, also under -j: what they say would mix.
 run-tests: all $(UNIT_TESTS)
@@ -181,8 +186,8 @@ run-tests: all $(UNIT_TESTS)
 run-unit: $(UNIT_TESTS)
 	@status=0; for t in $(UNIT_TESTS); do $(TEST_WRAPPER) $$t || status=1; done; exit $$status
 run-system: all
-	@KOLABD_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -p no:cacheprovider -q $(if $(T),-k '$(T)') \
-	  $(PYTEST_FLAGS) t/system
+	@KOLABD_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -p no:cacheprovider -q -m '$(M)' \
+	  $(if $(T),-k '$(T)') $(PYTEST_FLAGS) t/system
 
 # G_SLICE: memory of g_slice_new is checked only when it comes from malloc.
 check-asan: deps-sanitize

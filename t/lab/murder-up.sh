@@ -11,7 +11,7 @@
 #   MURDER_FRONTENDS=2    a second frontend
 #   MURDER_NAMES=1        servers are called backend1.example.org and so on, which only they themselves can resolve
 #   MURDER_PARTITIONS     of each backend; the first one is the default ("default archive fast")
-#   MURDER_RETRY_S        seconds after which a frontend asks for a lost mupdate master again (1; Cyrus' default is 20)
+#   MURDER_RETRY_S        seconds after which a frontend asks for a lost mupdate master again (2; Cyrus has 20, and dies of 1)
 #   MURDER_EXTRA MURDER_FRONTEND_EXTRA MURDER_BACKEND_EXTRA   files with more lines for imapd.conf
 #   IMAP_TELEMETRY LAB_FIX_4611 LAB_SYNC                      as in imap-up.sh
 set -eu
@@ -68,7 +68,7 @@ mupdate_server: $(server_name mupdate):3905
 mupdate_authname: cyrus-murder
 mupdate_username: cyrus-murder
 mupdate_password: $lab_password
-mupdate_retry_delay: ${MURDER_RETRY_S:-1}
+mupdate_retry_delay: ${MURDER_RETRY_S:-2}
 mupdate_config: standard
 proxy_authname: cyrus-murder
 proxy_password: $lab_password

@@ -1,7 +1,15 @@
 """Fixtures of the system tests: the real 389 Directory Server and Cyrus IMAP, once a session; a domain of its own, once a test.
 
-A test takes `lab` (see lab.py), or one of its parts: `imap`, `kolabd`."""
+A test takes `lab` (see lab.py), or one of its parts: `imap`, `kolabd`. `murder_lab` is a lab on a murder (see murder.py); a
+module that says so runs all its tests there:
 
+    @pytest.fixture
+    def lab(murder_lab):
+        return murder_lab
+
+A test that takes a murder is marked so (`make check-murder` runs these). One that is marked `slow` runs only there."""
+
+import contextlib
 import itertools
 import pathlib
 import sys
@@ -12,6 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
 
 # pylint: disable=wrong-import-position
 from lab import open_lab, open_witnesses  # noqa: E402
+from murder import MurderLab, may_listen, open_murder  # noqa: E402
 from outputs import check_no_secret  # noqa: E402
 from polling import wait_until as poll  # noqa: E402
 from servers import Servers  # noqa: E402
@@ -42,6 +51,46 @@ def lab(servers, witnesses, tmp_path, request):
     check_no_secret(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def murder(servers):
+    """The murder with one frontend, as t/lab/murder-up.sh makes it without options."""
+    if not may_listen():
+        pytest.skip("a murder needs the ports 143 and 993: be root, or sysctl net.ipv4.ip_unprivileged_port_start=143")
+    with open_murder(servers.directory / "murder", servers.directory / "ca") as opened:
+        yield opened
+
+
+@pytest.fixture
+def open_murder_lab(servers, witnesses, tmp_path, request):
+    """open_murder_lab(murder) gives a MurderLab."""
+    with contextlib.ExitStack() as stack:
+        def open_one(murder):
+            number = next(NUMBERS)
+            directory = tmp_path / f"t{number}"
+            directory.mkdir()
+            opened = MurderLab(servers, murder, witnesses[0], number, directory)
+            stack.callback(opened.close)
+            request.node.kolabd_log = opened.kolabd.log
+            return opened
+        yield open_one
+    check_no_secret(tmp_path)
+
+
+@pytest.fixture
+def murder_lab(murder, open_murder_lab):
+    return open_murder_lab(murder)
+
+
+@pytest.fixture
+def other_murder(murder, servers, open_murder_lab):
+    """other_murder(MURDER_FRONTENDS=2) gives a MurderLab on a murder of its own, made with these options of murder-up.sh."""
+    with contextlib.ExitStack() as stack:
+        def start(**options):
+            directory = servers.directory / f"murder-{next(NUMBERS)}"
+            return open_murder_lab(stack.enter_context(open_murder(directory, servers.directory / "ca", **options)))
+        yield start
+
+
 @pytest.fixture
 def imap(lab):
     return lab.imap
@@ -64,3 +113,14 @@ def pytest_runtest_makereport(item):
     log = getattr(item, "kolabd_log", None)
     if report.failed and log and log.exists():
         report.sections.append(("kolabd", log.read_text(errors="replace")[-20000:]))
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "murder: needs a Cyrus murder")
+    config.addinivalue_line("markers", "slow: not part of `make check`, but of `make check-murder`")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "murder" in item.fixturenames:
+            item.add_marker("murder")

@@ -48,7 +48,7 @@ class ImapHelper:
 
     def session(self, user=""):
         return imap_client.Session(int(self.env["IMAPS_PORT"]), self.env["CA_FILE"], self.env["IMAP_LAB_ADMIN"],
-                                   self.env["PASSWORD"], as_user=user)
+                                   self.env["PASSWORD"], as_user=user, host=self.env["IMAP_HOST"])
 
     @property
     def admin(self):
@@ -113,19 +113,22 @@ class Lab:
     `ldap` is a python-ldap connection as Directory Manager, `imap` an ImapHelper, `kolabd` a Kolabd that serves the domain,
     `ds` and `cyrus` are the servers, to stop() and start() again."""
 
-    def __init__(self, servers, witnesses, number, directory):
+    def __init__(self, servers, witnesses, number, directory, cyrus=None):
         self.servers = servers
         self.ds = servers.ds
-        self.cyrus = servers.imap
+        self.cyrus = cyrus or servers.imap
         self.access_log, self.telemetry = witnesses
         self.domain = f"t{number}.example.org"
         self.base_dn = f"ou=t{number},dc=example,dc=org"
         self.people_dn = f"ou=People,{self.base_dn}"
         self.ldap = connect_ldap(self.ds.env, self.ds.env["ROOT_DN"])
-        self.imap = ImapHelper(self.cyrus.env)
+        self.imap = self.open_imap()
         self.add(self.base_dn, objectClass=ORGANIZATIONAL_UNIT)
         self.add(self.people_dn, objectClass=ORGANIZATIONAL_UNIT)
         self.kolabd = Kolabd(directory, self.settings(), self.ds.env["PASSWORD"])
+
+    def open_imap(self):
+        return ImapHelper(self.cyrus.env)
 
     def settings(self):
         return {
@@ -198,7 +201,7 @@ class Lab:
     def mark(self):
         """From here on. The sessions of all who have a mailbox in the domain are recorded, if they begin later."""
         names = self.imap.mailboxes(f"user/%@{self.domain}")
-        self.telemetry.watch(*(name.removeprefix("user/") for name in names))
+        self.watch_users(*(name.removeprefix("user/") for name in names))
         return self.access_log.mark(), self.telemetry.mark()
 
     def ldap_operations(self, mark):

@@ -30,6 +30,9 @@ class Server:
     def finish_start(self, process):
         if process.wait() != 0:
             raise RuntimeError(f"{self.kind}-up.sh failed: see {self.base}/log")
+        self.read_env()
+
+    def read_env(self):
         text = (self.base / "env").read_text()
         self.env = dict(line.split("=", 1) for line in shlex.split(text, comments=False))
 

@@ -71,10 +71,11 @@ class Telemetry:
     def mark(self):
         return {path: path.stat().st_size for path in self.directory.glob("*/*")}
 
-    def since(self, mark):
-        """[(user, command without its tag)], each user's in order."""
+    def since(self, mark, files="*"):
+        """[(user, command without its tag)], each user's in order. A file is named after the service and the process: those of
+        who came by TLS at once begin with imaps-, those of frontends with imap-."""
         found = []
-        for path in sorted(self.directory.glob("*/*")):
+        for path in sorted(self.directory.glob(f"*/{files}")):
             for session in self.sessions(path.read_bytes()):
                 commands = list(self.commands(*session))
                 if not any(imap_client.SIGNATURE in command for _, command in commands):
