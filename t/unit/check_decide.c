@@ -345,7 +345,7 @@ static const struct {
 START_TEST(what_the_entry_asks_for_is_kept_beside_what_the_settings_say)
 {
     g_autoptr(DomainSettings) settings = domain_settings_new("example.org");
-    g_autoptr(Entry) entry = make_entry(asked[_i].entry);
+    g_autoptr(Entry) entry = make_entry(asked[_i].entry, KIND_USER);
     g_autoptr(Account) account = NULL;
     guint calls = 0;
 

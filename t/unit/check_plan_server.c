@@ -59,6 +59,7 @@ static const Row rows[] = {
     {.title = "into the partition", .on = "b1", .mail_host = "b2", .move = true, .partition = "fast",
      .steps = "move mailbox " JANE " [b1 -> b2]", .server = "b2"},
     {.title = "it is there", .on = "b2", .mail_host = "B2", .move = true, .steps = "", .server = "b2"},
+    {.title = "it is there, by a name in another case", .on = "B2", .mail_host = "b2", .move = true, .steps = "", .server = "B2"},
     {.title = "it follows to nowhere unknown", .on = "b1", .mail_host = "b9", .move = true, .steps = MAIL_HOST("b9", "b1"),
      .server = "b1", .note = "not known as a server"},
     {.title = "nor to localhost", .on = "b1", .mail_host = "localhost", .move = true, .steps = MAIL_HOST("localhost", "b1"),
