@@ -48,8 +48,8 @@ typedef struct {
     char *mailbox;         /* canonical name "user/jane@example.org"; NULL with result_value */
     char *login;           /* whom a user session is authorised as, "jane@example.org"; NULL: a shared mailbox, or none */
     char *mail_host;       /* server that has the mailbox, as far as the directory or the settings say; NULL: not known */
-    char *host_attribute;  /* the attribute that names the server, among `attributes` when it is ours to write; NULL: no mailbox */
-    char *host_asked;      /* what that attribute says now: where the administrator wants the mailbox; NULL: nothing clear */
+    char *host_attribute;  /* that names the server, among `attributes` when it is ours to write; NULL: no mailbox */
+    char *host_asked;      /* what it says now: where the administrator wants the mailbox; NULL: nothing clear */
     char *primary;         /* primary address; NULL: none */
     GPtrArray *aliases;    /* of char*, sorted: the other addresses */
     gint64 quota_kib;

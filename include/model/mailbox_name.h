@@ -39,6 +39,10 @@ char *mailbox_name_login(const char *mailbox);
 /* "user/kolabd-moving-UNIQUEID@example.org": a name beside a mailbox, for a while, that no entry can ask for. Owned by the caller. */
 char *mailbox_name_aside(const char *mailbox, const char *unique_id);
 
+/* "kolabd-new-UNIQUEID@example.org": below nothing, where a shared mailbox is made before it takes its name. Owned by the
+ * caller. */
+char *mailbox_name_outside(const char *mailbox, const char *unique_id);
+
 /* "user/jane/Calendar@example.org". Owned by the caller. */
 char *mailbox_name_folder(const char *mailbox, const char *folder);
 

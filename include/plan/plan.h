@@ -22,10 +22,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
 
 /* Adds a step at the end; owned by the plan. For the modules of this folder. */
 Step *plan_add_step(Plan *plan, StepKind kind, const char *mailbox);
+/* Likewise: a mailbox gets another name. */
+void plan_add_rename(Plan *plan, const char *from, const char *to);
 
 /* Where the mailbox should be; all of it may be absent. */
 typedef struct {
-    const char *server;        /* backend chosen for a new mailbox, until it is in order */
+    const char *server;        /* backend chosen for a new mailbox */
     const char *partition;     /* of a new mailbox, and of one that is moved */
     bool move;                 /* the mailbox follows what the entry asks for */
     const GPtrArray *backends; /* of PlacementBackend*: those of the murder, as far as they are known */
@@ -47,16 +49,16 @@ typedef struct {
  * parents before it, and its rights before its metadata.
  *
  * On a murder the mail host attribute, where it is ours to write, gets the name of the server that has the mailbox, whatever the
- * settings say; while nobody knows that server the attribute is left alone. The move to another server comes when all else is
- * in order, so that one that fails keeps nothing else waiting: only the metadata of a shared mailbox is last.
+ * settings say; while nobody knows that server the attribute is left alone. The move to another server is the last step, so that
+ * one that fails keeps nothing else waiting. A shared mailbox is never moved.
  *
  * *plan is owned by the caller. FAULT_PARK: old and new mailbox both exist. */
 bool plan_make(const Entry *entry, const Account *desired, const Observed *observed, const PlanHistory *history,
                Plan **plan, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The first part of it where a murder has to be asked which server got the new mailbox before the rest can be planned: only the
- * parents and the creation. *plan is owned by the caller; NULL: no mailbox has to be created. Once it is carried out,
- * plan_make with what is there then, and the same placement, makes the rest. Faults as plan_make. */
+/* The first part of it where a murder has to be asked which server got the new mailbox before the rest can be planned: only
+ * the parents and the creation under its name. *plan is owned by the caller; NULL: no mailbox has to be created. Once it is
+ * carried out, plan_make with what is there then makes the rest. Faults as plan_make. */
 bool plan_create(const Entry *entry, const Account *desired, const Observed *observed, const PlanHistory *history,
                  Plan **plan, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

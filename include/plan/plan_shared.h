@@ -10,8 +10,5 @@ bool plan_space(const Account *desired, const PlanHistory *history, GError **err
 /* Adds the parents that must be there before the mailbox: Cyrus 3.6 makes a missing one without its domain. */
 void plan_parents(Plan *plan, const Observed *observed);
 
-/* Adds the difference of the access control list. */
-void plan_rights(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history);
-
-/* Adds that of the metadata: the last step of all. */
-void plan_shared_metadata(Plan *plan, const Account *desired, const Observed *observed);
+/* Adds the difference of the access control list, then that of the metadata: the last step of all. */
+void plan_shared(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history);

@@ -15,8 +15,8 @@ typedef enum {
     STEP_SET_USE,         /* mailbox, folder, use: a conflict is no fault, another folder is that already */
     STEP_SET_METADATA,    /* mailbox, folder; metadata: all entries of a folder that differ, one command */
     STEP_SUBSCRIBE,       /* mailbox, folder */
-    STEP_MOVE_MAILBOX,    /* mailbox; server: to which backend, partition or NULL; before, after: servers. Cyrus 3.6 may say OK and
-                             have done nothing ("* NO USER ..."): only the server's own word afterwards counts */
+    STEP_MOVE_MAILBOX,    /* mailbox; server: to which backend, partition or NULL; before, after: servers. Cyrus 3.6 may say
+                             OK and have done nothing ("* NO USER ..."): only the server's own word afterwards counts */
     STEP_DELETE_MAILBOX,  /* mailbox; a user's with all its folders */
     STEP_SET_ACL,         /* mailbox, folder or NULL; name: the identifier; before, after: its rights */
     STEP_SET_SHARED_METADATA, /* shared mailbox; metadata: all entries that differ, one command */

@@ -120,6 +120,13 @@ char *mailbox_name_aside(const char *mailbox, const char *unique_id)
     return g_strdup_printf("%.*s/" ASIDE_PREFIX "%s%s", (int)strcspn(mailbox, "/"), mailbox, unique_id, at != NULL ? at : "");
 }
 
+char *mailbox_name_outside(const char *mailbox, const char *unique_id)
+{
+    const char *at = strrchr(mailbox, '@');
+
+    return g_strconcat("kolabd-new-", unique_id, at, NULL);
+}
+
 char *mailbox_name_folder(const char *mailbox, const char *folder)
 {
     const char *at = strrchr(mailbox, '@');

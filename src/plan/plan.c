@@ -38,7 +38,7 @@ Step *plan_add_step(Plan *plan, StepKind kind, const char *mailbox)
     return step;
 }
 
-static void add_rename(Plan *plan, const char *from, const char *to)
+void plan_add_rename(Plan *plan, const char *from, const char *to)
 {
     Step *step = plan_add_step(plan, STEP_RENAME_MAILBOX, to);
 
@@ -51,7 +51,7 @@ Plan *plan_rename(const Entry *entry, const char *from, const char *to)
 {
     Plan *plan = plan_new(entry_dn(entry), entry_unique_id(entry));
 
-    add_rename(plan, from, to);
+    plan_add_rename(plan, from, to);
     return plan;
 }
 
@@ -69,7 +69,7 @@ static bool plan_mailbox(Plan *plan, const Account *desired, const Observed *obs
     if (observed->mailbox_exists)
         return true;
     if (renamed && observed->previous_exists)
-        add_rename(plan, history->mailbox, desired->mailbox);
+        plan_add_rename(plan, history->mailbox, desired->mailbox);
     else
         plan_creation(plan, desired, observed, history);
     return true;
@@ -188,6 +188,14 @@ static bool plan_attributes(Plan *plan, const Entry *entry, const Account *desir
     return true;
 }
 
+static bool has_step(const Plan *plan, StepKind kind)
+{
+    for (guint i = 0; i < plan->steps->len; i++)
+        if (((const Step *)g_ptr_array_index(plan->steps, i))->kind == kind)
+            return true;
+    return false;
+}
+
 /* The mailbox under its name: what must come before everything else. */
 static bool plan_name(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history, GError **error)
 {
@@ -204,7 +212,6 @@ bool plan_make(const Entry *entry, const Account *desired, const Observed *obser
 {
     g_autoptr(Plan) made = plan_new(entry_dn(entry), entry_unique_id(entry));
     bool new_mailbox = !observed->mailbox_exists && !observed->previous_exists;
-    bool is_shared = desired->mailbox != NULL && desired->login == NULL;
 
     if (!plan_name(made, desired, observed, history, error))
         return false;
@@ -213,14 +220,12 @@ bool plan_make(const Entry *entry, const Account *desired, const Observed *obser
         plan_quota(made, desired, observed, history);
     if (!plan_attributes(made, entry, desired, observed, error))
         return false;
-    plan_note_correction(made, desired, history);
+    plan_note_refused(made, desired, observed, history);
     if (desired->mailbox != NULL && (new_mailbox || observed->folders_known))
         plan_folders(made, desired, observed, history);
-    if (is_shared)
-        plan_rights(made, desired, observed, history);
     plan_move(made, desired, observed, history);
-    if (is_shared)
-        plan_shared_metadata(made, desired, observed);
+    if (desired->mailbox != NULL && desired->login == NULL)
+        plan_shared(made, desired, observed, history);
     *plan = g_steal_pointer(&made);
     return true;
 }
@@ -229,17 +234,11 @@ bool plan_create(const Entry *entry, const Account *desired, const Observed *obs
                  Plan **plan, GError **error)
 {
     g_autoptr(Plan) made = plan_new(entry_dn(entry), entry_unique_id(entry));
-    const Step *last;
 
     if (!plan_name(made, desired, observed, history, error))
         return false;
-    last = made->steps->len > 0 ? g_ptr_array_index(made->steps, made->steps->len - 1) : NULL;
-    if (last == NULL || last->kind != STEP_CREATE_MAILBOX) {
-        *plan = NULL;
-        return true;
-    }
-    made->server = g_strdup(last->server);
-    *plan = g_steal_pointer(&made);
+    plan_find_server(made, desired, observed, history);
+    *plan = has_step(made, STEP_CREATE_MAILBOX) ? g_steal_pointer(&made) : NULL;
     return true;
 }
 

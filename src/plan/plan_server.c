@@ -1,25 +1,33 @@
 #include "plan/plan_server.h"
 
 #include "model/fault.h"
+#include "model/mailbox_name.h"
 #include "model/server_name.h"
 #include "policy/placement.h"
 
 #include <string.h>
 
-static bool is_new(const Observed *observed)
-{
-    return !observed->mailbox_exists && !observed->previous_exists;
-}
-
 static bool is_shared(const Account *desired)
 {
-    return desired->login == NULL;
+    return desired->mailbox != NULL && desired->login == NULL;
 }
 
-/* What was chosen for a new mailbox. */
-static const char *chosen_server(const Observed *observed, const PlanHistory *history)
+/* Cyrus keeps what is below a shared mailbox on that one's server. */
+static bool follows_parent(const Account *desired)
 {
-    return observed->murder && server_name_is_word(history->placement.server) ? history->placement.server : NULL;
+    g_autoptr(GPtrArray) parents = is_shared(desired) ? mailbox_name_parents(desired->mailbox) : NULL;
+
+    return parents != NULL && parents->len > 1;
+}
+
+/* What was chosen for a mailbox that is not there. */
+static const char *chosen_server(const Account *desired, const Observed *observed, const PlanHistory *history)
+{
+    bool is_new = desired->mailbox != NULL && !observed->mailbox_exists && !observed->previous_exists;
+
+    return observed->murder && is_new && !follows_parent(desired) && server_name_is_word(history->placement.server)
+        ? history->placement.server
+        : NULL;
 }
 
 static const PlacementBackend *find_asked(const Account *desired, const PlanHistory *history)
@@ -27,38 +35,49 @@ static const PlacementBackend *find_asked(const Account *desired, const PlanHist
     return placement_find(history->placement.backends, desired->host_asked);
 }
 
-void plan_creation(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history)
+static void create_on(Plan *plan, const char *mailbox, const char *server, const char *partition)
 {
-    Step *step = plan_add_step(plan, STEP_CREATE_MAILBOX, desired->mailbox);
-    g_autoptr(GString) after = g_string_new(desired->mailbox);
+    Step *step = plan_add_step(plan, STEP_CREATE_MAILBOX, mailbox);
+    g_autoptr(GString) after = g_string_new(mailbox);
 
-    plan->takes_name = true;
-    /* Cyrus 3.6 takes a shared mailbox only where its parent is: elsewhere it makes another parent, without the domain, and
-     * then says that the mailbox exists. It is moved afterwards. */
-    step->server = is_shared(desired) ? NULL : g_strdup(chosen_server(observed, history));
-    /* A frontend dies of a partition without a server. */
-    if (!observed->murder || step->server != NULL)
-        step->partition = g_strdup(history->placement.partition);
-    if (step->server != NULL)
-        g_string_append_printf(after, " on %s", step->server);
-    if (step->partition != NULL)
-        g_string_append_printf(after, "%s partition %s", step->server != NULL ? "," : " on", step->partition);
+    step->server = g_strdup(server);
+    step->partition = g_strdup(partition);
+    if (server != NULL)
+        g_string_append_printf(after, " on %s", server);
+    if (partition != NULL)
+        g_string_append_printf(after, "%s partition %s", server != NULL ? "," : " on", partition);
     step->after = g_strdup(after->str);
+    plan->takes_name = true;
 }
 
-/* Where the mailbox should be moved; NULL: it stays. */
+/* A server that has not the parent of a shared mailbox would make another one, without the domain, and from then on say of
+ * each that it exists. What is below nothing has no parent. */
+static void create_shared_on(Plan *plan, const char *mailbox, const char *server, const char *partition)
+{
+    g_autofree char *outside = mailbox_name_outside(mailbox, plan->unique_id);
+
+    create_on(plan, outside, server, partition);
+    plan_add_rename(plan, outside, mailbox);
+}
+
+void plan_creation(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history)
+{
+    const char *server = chosen_server(desired, observed, history);
+
+    if (server != NULL && is_shared(desired))
+        create_shared_on(plan, desired->mailbox, server, history->placement.partition);
+    else /* a frontend dies of a partition without a server */
+        create_on(plan, desired->mailbox, server, observed->murder && server == NULL ? NULL : history->placement.partition);
+}
+
+/* Where the mailbox should be moved; NULL: it stays. A shared one does: Cyrus 3.6.1 as Debian ships it dies of moving one. */
 static const char *find_target(const Account *desired, const Observed *observed, const PlanHistory *history)
 {
-    const PlacementBackend *asked = history->placement.move ? find_asked(desired, history) : NULL;
-    const char *target = asked != NULL ? asked->name : NULL;
+    const PlacementBackend *asked = history->placement.move && !is_shared(desired) ? find_asked(desired, history) : NULL;
 
-    if (!observed->murder || desired->mailbox == NULL)
+    if (asked == NULL || !observed->murder || observed->server == NULL || server_name_equal(asked->name, observed->server))
         return NULL;
-    if (is_shared(desired) && target == NULL)
-        target = chosen_server(observed, history);
-    if (observed->server == NULL) /* the creation of a person's mailbox knows the way itself */
-        return is_new(observed) && is_shared(desired) ? target : NULL;
-    return target != NULL && !server_name_equal(target, observed->server) ? target : NULL;
+    return asked->name;
 }
 
 void plan_find_server(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history)
@@ -66,9 +85,7 @@ void plan_find_server(Plan *plan, const Account *desired, const Observed *observ
     const char *target = find_target(desired, observed, history);
 
     if (target == NULL)
-        target = observed->server;
-    if (target == NULL && is_new(observed) && desired->mailbox != NULL && !is_shared(desired))
-        target = chosen_server(observed, history);
+        target = observed->server != NULL ? observed->server : chosen_server(desired, observed, history);
     plan->server = g_strdup(target);
 }
 
@@ -97,17 +114,19 @@ static bool writes(const Plan *plan, const char *attribute)
     return false;
 }
 
-void plan_note_correction(Plan *plan, const Account *desired, const PlanHistory *history)
+void plan_note_refused(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history)
 {
+    bool known = find_asked(desired, history) != NULL;
+    bool expected = is_shared(desired) && history->placement.move && known;
     g_autofree char *asked = NULL;
 
-    if (plan->server == NULL || !placement_means_host(desired->host_asked) || !writes(plan, desired->host_attribute))
+    if (!observed->murder || observed->server == NULL || !placement_means_host(desired->host_asked)
+        || server_name_equal(desired->host_asked, plan->server) || !(expected || writes(plan, desired->host_attribute)))
         return;
     asked = fault_show(desired->host_asked, strlen(desired->host_asked));
-    if (find_asked(desired, history) != NULL)
-        plan->note = g_strdup_printf("%s says %s, the mailbox is on %s: corrected; with placement.move it would be moved",
-                                     desired->host_attribute, asked, plan->server);
-    else
-        plan->note = g_strdup_printf("%s says %s, which is not known as a server of the murder; the mailbox is on %s: corrected",
-                                     desired->host_attribute, asked, plan->server);
+    plan->note = g_strdup_printf("%s says %s%s, the mailbox is on %s: %s", desired->host_attribute, asked,
+                                 known ? "" : ", which is not known as a server of the murder", plan->server,
+                                 expected ? "a shared mailbox stays where it is"
+                                 : known  ? "corrected; with placement.move it would be moved"
+                                          : "corrected");
 }

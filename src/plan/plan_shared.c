@@ -160,15 +160,7 @@ static void plan_right(Plan *plan, const Account *desired, const Observed *obser
     step->after = *rights != '\0' ? g_strdup(rights) : NULL;
 }
 
-void plan_rights(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history)
-{
-    g_autoptr(GPtrArray) wanted = want_all(desired, observed, history);
-
-    for (guint i = 0; i < wanted->len; i++)
-        plan_right(plan, desired, observed, g_ptr_array_index(wanted, i));
-}
-
-void plan_shared_metadata(Plan *plan, const Account *desired, const Observed *observed)
+static void plan_metadata(Plan *plan, const Account *desired, const Observed *observed)
 {
     g_autoptr(GString) after = g_string_new(NULL);
     Step *step = NULL;
@@ -185,6 +177,15 @@ void plan_shared_metadata(Plan *plan, const Account *desired, const Observed *ob
     }
     if (step != NULL)
         step->after = g_strdup(after->str);
+}
+
+void plan_shared(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history)
+{
+    g_autoptr(GPtrArray) wanted = want_all(desired, observed, history);
+
+    for (guint i = 0; i < wanted->len; i++)
+        plan_right(plan, desired, observed, g_ptr_array_index(wanted, i));
+    plan_metadata(plan, desired, observed);
 }
 
 GPtrArray *plan_recorded_acl(const Account *desired, const Observed *observed, const PlanHistory *history)

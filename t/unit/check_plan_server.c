@@ -15,7 +15,7 @@ typedef struct {
     const char *mail_host; /* values of the entry's attribute, separated by a blank */
     bool single_server;
     bool not_ours; /* the attribute is not written: read-only, or imap.mail_host is "" */
-    bool shared;
+    const char *shared; /* its mailbox; NULL: a person's */
     bool is_new, renamed;
     const char *on;     /* the server that has the mailbox; NULL: nobody asked */
     const char *chosen; /* by the policy for a new mailbox */
@@ -26,6 +26,9 @@ typedef struct {
     const char *note;   /* part of it; NULL: none */
 } Row;
 
+#define OUTSIDE "kolabd-new-ab-12@example.org"
+#define TAKES_NAME "rename mailbox " TEAM " [" OUTSIDE " -> " TEAM "]"
+#define METADATA "set metadata " TEAM " [- -> /shared/x=1]"
 #define MAIL_HOST(before, after) "write attribute mailHost [" before " -> " after "]"
 
 static const Row rows[] = {
@@ -33,8 +36,8 @@ static const Row rows[] = {
      .steps = MAIL_HOST("b2", "front")},
     {.title = "a single server moves nothing", .single_server = true, .mail_host = "b2", .move = true,
      .steps = MAIL_HOST("b2", "front")},
-    {.title = "a single server creates without a place", .single_server = true, .is_new = true, .chosen = "b2", .mail_host = "front",
-     .steps = "create mailbox " JANE " [- -> " JANE "]"},
+    {.title = "a single server creates without a place", .single_server = true, .is_new = true, .chosen = "b2",
+     .mail_host = "front", .steps = "create mailbox " JANE " [- -> " JANE "]"},
     {.title = "a single server creates in a partition", .single_server = true, .is_new = true, .partition = "archive",
      .mail_host = "front", .steps = "create mailbox " JANE " [- -> " JANE " on partition archive]"},
 
@@ -43,7 +46,7 @@ static const Row rows[] = {
     {.title = "a difference in case is none", .on = "b1.example.org", .mail_host = "B1.Example.ORG", .steps = "",
      .server = "b1.example.org"},
     {.title = "the frontend's name is wrong", .on = "b1", .mail_host = "front", .steps = MAIL_HOST("front", "b1"), .server = "b1",
-     .note = "mailHost says \"front\", which is not known as a server of the murder; the mailbox is on b1: corrected"},
+     .note = "mailHost says \"front\", which is not known as a server of the murder, the mailbox is on b1: corrected"},
     {.title = "localhost is corrected and means nothing", .on = "b1", .mail_host = "localhost",
      .steps = MAIL_HOST("localhost", "b1"), .server = "b1"},
     {.title = "two values become one", .on = "b1", .mail_host = "B1 b2", .steps = MAIL_HOST("B1, b2", "b1"), .server = "b1"},
@@ -90,21 +93,23 @@ static const Row rows[] = {
     {.title = "one that was there already stays where it is", .on = "b1", .chosen = "b2", .mail_host = "b1", .steps = "",
      .server = "b1"},
 
-    {.title = "a shared one is made where its parent is, and moved", .shared = true, .is_new = true, .chosen = "b2",
+    {.title = "a shared one where its parent is", .shared = TEAM, .is_new = true,
+     .steps = "create mailbox " TEAM " [- -> " TEAM "]; " METADATA},
+    {.title = "a shared one on a server: made below nothing first", .shared = TEAM, .is_new = true, .chosen = "b2",
      .partition = "archive",
-     .steps = "create mailbox " TEAM " [- -> " TEAM "]; move mailbox " TEAM " [- -> b2]; set metadata " TEAM " [- -> /shared/x=1]",
+     .steps = "create mailbox " OUTSIDE " [- -> " OUTSIDE " on b2, partition archive]; " TAKES_NAME "; " METADATA,
      .server = "b2"},
-    {.title = "a shared one is made and is elsewhere", .shared = true, .on = "b1", .chosen = "b2",
-     .steps = "move mailbox " TEAM " [b1 -> b2]; set metadata " TEAM " [- -> /shared/x=1]", .server = "b2"},
-    {.title = "a shared one is made where it should be", .shared = true, .on = "b2", .chosen = "b2",
-     .steps = "set metadata " TEAM " [- -> /shared/x=1]", .server = "b2"},
-    {.title = "a shared one follows", .shared = true, .on = "b1", .mail_host = "b2", .move = true,
-     .steps = "move mailbox " TEAM " [b1 -> b2]; set metadata " TEAM " [- -> /shared/x=1]", .server = "b2"},
-    {.title = "a shared one stays, and its attribute", .shared = true, .on = "b1", .mail_host = "b2",
-     .steps = "set metadata " TEAM " [- -> /shared/x=1]", .server = "b1"},
-    {.title = "a shared one in a partition of a single server", .shared = true, .single_server = true, .is_new = true,
+    {.title = "what is below a shared one follows it", .shared = "shared/Team/Plans@example.org", .is_new = true, .chosen = "b2",
+     .partition = "archive", .steps = "create mailbox shared/Team/Plans@example.org [- -> shared/Team/Plans@example.org]; set "
+                                      "metadata shared/Team/Plans@example.org [- -> /shared/x=1]"},
+    {.title = "a shared one that is there stays", .shared = TEAM, .on = "b1", .chosen = "b2", .steps = METADATA, .server = "b1"},
+    {.title = "a shared one does not follow: servers die of it", .shared = TEAM, .on = "b1", .mail_host = "b2", .move = true,
+     .steps = METADATA, .server = "b1", .note = "mailHost says \"b2\", the mailbox is on b1: a shared mailbox stays where it is"},
+    {.title = "nor does one that nobody expects to, and its attribute stays", .shared = TEAM, .on = "b1", .mail_host = "b2",
+     .steps = METADATA, .server = "b1"},
+    {.title = "a shared one in a partition of a single server", .shared = TEAM, .single_server = true, .is_new = true,
      .partition = "archive",
-     .steps = "create mailbox " TEAM " [- -> " TEAM " on partition archive]; set metadata " TEAM " [- -> /shared/x=1]"},
+     .steps = "create mailbox " TEAM " [- -> " TEAM " on partition archive]; " METADATA},
 };
 
 static GPtrArray *make_backends(void)
@@ -133,17 +138,17 @@ static Account *make_account(const Row *row)
     Account *desired = account_new();
     AttributeValues *attribute = attribute_values_new("mailHost");
 
-    desired->mailbox = g_strdup(row->shared ? TEAM : JANE);
-    desired->login = row->shared ? NULL : g_strdup("jane@example.org");
+    desired->mailbox = g_strdup(row->shared != NULL ? row->shared : JANE);
+    desired->login = row->shared != NULL ? NULL : g_strdup("jane@example.org");
     desired->quota_kib = QUOTA_ANY;
     desired->host_attribute = g_strdup("mailHost");
     desired->host_asked = row->mail_host != NULL && strchr(row->mail_host, ' ') == NULL ? g_strdup(row->mail_host) : NULL;
     g_ptr_array_add(attribute->values, g_strdup("front"));
-    if (row->shared || row->not_ours)
+    if (row->shared != NULL || row->not_ours)
         attribute_values_free(attribute);
     else
         g_ptr_array_add(desired->attributes, attribute);
-    if (row->shared)
+    if (row->shared != NULL)
         g_ptr_array_add(desired->metadata, metadata_new("/shared/x", "1"));
     return desired;
 }
@@ -239,13 +244,14 @@ START_TEST(once_carried_out_nothing_remains)
     g_hash_table_insert(observed->metadata, g_strdup("/shared/x"), g_strdup("1"));
     history.mailbox = desired->mailbox;
     ck_assert(plan_make(after, desired, observed, &history, &second, NULL));
-    ck_assert_msg(second->steps->len == 0 && second->note == NULL, "%s", row->title);
+    ck_assert_msg(second->steps->len == 0, "%s", row->title);
+    ck_assert_msg(second->note == NULL || row->shared != NULL, "%s", row->title); /* whose attribute nobody corrects */
 }
 END_TEST
 
 START_TEST(the_first_part_of_a_creation_is_parents_and_creation)
 {
-    const Row row = {.shared = true, .is_new = true, .chosen = "b2"}, person = {.is_new = true, .chosen = "b2", .partition = "p"};
+    const Row row = {.shared = TEAM, .is_new = true, .chosen = "b2"}, person = {.is_new = true, .chosen = "b2", .partition = "p"};
     g_autoptr(Entry) entry = make_entry(&row);
     g_autoptr(Account) team = make_account(&row), jane = make_account(&person);
     g_autoptr(Observed) observed = make_observed(&row);
@@ -263,14 +269,15 @@ START_TEST(the_first_part_of_a_creation_is_parents_and_creation)
     g_ptr_array_add(observed->missing_parents, g_strdup("shared@example.org"));
     ck_assert(plan_create(entry, team, observed, &history, &shared, NULL));
     shared_steps = summary(shared);
-    ck_assert_str_eq(shared_steps, "create parent shared@example.org [- -> shared@example.org]; create mailbox " TEAM " [- -> " TEAM "]");
-    ck_assert_ptr_null(shared->server);
+    ck_assert_str_eq(shared_steps, "create parent shared@example.org [- -> shared@example.org]; "
+                                   "create mailbox " OUTSIDE " [- -> " OUTSIDE " on b2]; " TAKES_NAME);
+    ck_assert_str_eq(shared->server, "b2");
 }
 END_TEST
 
 START_TEST(what_needs_no_creation_has_no_first_part)
 {
-    const Row cases[] = {{.on = "b1"}, {.renamed = true, .on = "b1"}, {.shared = true, .on = "b1"}};
+    const Row cases[] = {{.on = "b1"}, {.renamed = true, .on = "b1"}, {.shared = TEAM, .on = "b1"}};
 
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(Entry) entry = make_entry(&cases[i]);
@@ -309,16 +316,16 @@ START_TEST(the_first_part_is_refused_as_the_whole_is)
 }
 END_TEST
 
-START_TEST(a_move_comes_last_and_only_the_risky_step_after_it)
+START_TEST(a_move_comes_last)
 {
-    const Row row = {.on = "b1", .mail_host = "b2", .move = true}, shared = {.shared = true, .on = "b1", .mail_host = "b2", .move = true};
+    const Row row = {.on = "b1", .mail_host = "b2", .move = true};
     g_autoptr(GPtrArray) backends = make_backends();
     g_autoptr(Entry) entry = make_entry(&row);
-    g_autoptr(Account) jane = make_account(&row), team = make_account(&shared);
+    g_autoptr(Account) jane = make_account(&row);
     g_autoptr(Observed) observed = make_observed(&row);
     const PlanHistory history = make_history(&row, backends);
-    g_autoptr(Plan) plan = NULL, shared_plan = NULL, risky = NULL;
-    g_autofree char *steps = NULL, *shared_steps = NULL;
+    g_autoptr(Plan) plan = NULL;
+    g_autofree char *steps = NULL;
 
     jane->quota_kib = 1024;
     g_ptr_array_add(jane->folders, folder_new("Calendar"));
@@ -327,13 +334,23 @@ START_TEST(a_move_comes_last_and_only_the_risky_step_after_it)
     steps = summary(plan);
     ck_assert_str_eq(steps, "set quota " JANE " [- -> 1024 KiB]; create folder Calendar [- -> Calendar]; "
                             "subscribe Calendar [- -> Calendar]; move mailbox " JANE " [b1 -> b2]");
-    team->takes_mail = true;
-    ck_assert(plan_make(entry, team, observed, &history, &shared_plan, NULL));
-    risky = plan_split_risky(shared_plan);
-    shared_steps = summary(shared_plan);
-    ck_assert_str_eq(shared_steps, "set acl anyone [- -> p]; move mailbox " TEAM " [b1 -> b2]");
+    ck_assert_str_eq(plan_present_server(plan), "b1");
+}
+END_TEST
+
+START_TEST(what_travels_alone_goes_to_the_server_that_has_the_mailbox)
+{
+    const Row row = {.shared = TEAM, .on = "b1"};
+    g_autoptr(Entry) entry = make_entry(&row);
+    g_autoptr(Account) team = make_account(&row);
+    g_autoptr(Observed) observed = make_observed(&row);
+    const PlanHistory history = make_history(&row, NULL);
+    g_autoptr(Plan) plan = NULL, risky = NULL;
+
+    ck_assert(plan_make(entry, team, observed, &history, &plan, NULL));
+    risky = plan_split_risky(plan);
     ck_assert_uint_eq(risky->steps->len, 1);
-    ck_assert_str_eq(risky->server, "b2"); /* where to send it */
+    ck_assert_str_eq(plan_present_server(risky), "b1");
 }
 END_TEST
 
@@ -355,8 +372,8 @@ START_TEST(a_move_and_a_note_read_as_text_and_as_json)
     stay_text = plan_print_text(stay, "example.org");
     stay_json = plan_print_json(stay, "example.org");
     ck_assert_ptr_nonnull(strstr(move_text, "move mailbox    \"" JANE "\" from \"b1\" to \"b2\"\n"));
-    ck_assert_ptr_nonnull(strstr(move_json, "{\"step\":\"move mailbox\",\"actor\":\"imap\",\"target\":\"" JANE "\",\"mailbox\":\"" JANE
-                                            "\",\"before\":\"b1\",\"after\":\"b2\"}"));
+    ck_assert_ptr_nonnull(strstr(move_json, "{\"step\":\"move mailbox\",\"actor\":\"imap\",\"target\":\"" JANE "\","
+                                            "\"mailbox\":\"" JANE "\",\"before\":\"b1\",\"after\":\"b2\"}"));
     ck_assert_ptr_nonnull(strstr(move_json, "\"note\":null"));
     ck_assert_ptr_nonnull(strstr(stay_text, "\n  note: mailHost says \"b2\", the mailbox is on b1: corrected; "));
     ck_assert_ptr_nonnull(strstr(stay_json, "\"note\":\"mailHost says \\\"b2\\\", the mailbox"));
@@ -373,7 +390,8 @@ int main(void)
     tcase_add_test(tests, the_first_part_of_a_creation_is_parents_and_creation);
     tcase_add_test(tests, what_needs_no_creation_has_no_first_part);
     tcase_add_test(tests, the_first_part_is_refused_as_the_whole_is);
-    tcase_add_test(tests, a_move_comes_last_and_only_the_risky_step_after_it);
+    tcase_add_test(tests, a_move_comes_last);
+    tcase_add_test(tests, what_travels_alone_goes_to_the_server_that_has_the_mailbox);
     tcase_add_test(tests, a_move_and_a_note_read_as_text_and_as_json);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

@@ -201,6 +201,14 @@ START_TEST(bad_input_is_set_aside_with_the_attribute)
 }
 END_TEST
 
+START_TEST(a_shared_mailbox_can_be_made_below_nothing_first)
+{
+    g_autofree char *outside = mailbox_name_outside("shared/Team/Plans@example.org", "ab-12");
+
+    ck_assert_str_eq(outside, "kolabd-new-ab-12@example.org");
+}
+END_TEST
+
 START_TEST(a_shared_mailbox_may_be_asked_onto_a_server_and_its_attribute_is_nobodys_to_write)
 {
     g_autoptr(Account) account = NULL;
@@ -223,6 +231,7 @@ int main(void)
     tcase_add_loop_test(tcase, the_account_of_a_shared_folder_is_as_the_table_says, 0, G_N_ELEMENTS(rows));
     tcase_add_loop_test(tcase, a_resource_is_decided_as_a_shared_folder_is, 0, G_N_ELEMENTS(rows));
     tcase_add_loop_test(tcase, bad_input_is_set_aside_with_the_attribute, 0, G_N_ELEMENTS(faults));
+    tcase_add_test(tcase, a_shared_mailbox_can_be_made_below_nothing_first);
     tcase_add_test(tcase, a_shared_mailbox_may_be_asked_onto_a_server_and_its_attribute_is_nobodys_to_write);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
