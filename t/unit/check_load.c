@@ -17,13 +17,15 @@ enum { ALLOWANCE_PERCENT = 20 };
                      " SELECT 'example.org', 'id-' || i, 'notice', "
 #define ENTRIES ROWS "entry (domain, unique_id, mailbox, status, first_seen) SELECT 'example.net', 'owner-' || i,"              \
                      " 'user/u' || i || '@example.org', "
+#define DELETED ROWS "departure (domain, unique_id, reason, since, status)"                                                      \
+                     " SELECT 'example.org', 'id-' || i, 'gone', '2026-01-01', 'deleted' FROM n"
 #define LATER "'2999-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z', 3, "
 
 /* What there is beside the change. */
 static const struct {
     const char *name;
     const char *changes; /* formats with the number of rows; NULL: none */
-    const char *entries;
+    const char *entries; /* or departures */
 } COMPANY[] = {
     {"others are due", CHANGES "'queued', '2026-01-01', '2026-01-01', 0, NULL, NULL, NULL FROM n", NULL},
     {"others wait for a retry", CHANGES "'queued', " LATER "'retry', 'no', NULL FROM n", NULL},
@@ -34,6 +36,7 @@ static const struct {
      ENTRIES "'ok', '2026-01-01' FROM n"},
     {"others are in order", NULL, ENTRIES "'ok', '2026-01-01' FROM n"},
     {"others have departed", NULL, ENTRIES "'departed', '2026-01-01' FROM n"},
+    {"others were deleted", NULL, DELETED},
 };
 
 static State *state;
@@ -125,6 +128,21 @@ static guint64 count_life(int company, int rows)
     return steps;
 }
 
+static guint64 count_summary(int rows)
+{
+    DepartureSummary summary;
+
+    state = state_open("/nowhere/state.db", STATE_SCRATCH, NULL);
+    ck_assert_ptr_nonnull(state);
+    run_sql(DELETED, rows);
+    sqlite3_progress_handler(state->db, 1, count_step, NULL);
+    steps = 0;
+    ck_assert(departure_summarize(state, &summary, NULL));
+    sqlite3_progress_handler(state->db, 0, NULL, NULL);
+    g_clear_pointer(&state, state_close);
+    return steps;
+}
+
 START_TEST(a_change_costs_the_same_however_many_others_there_are)
 {
     guint64 few = count_life(_i, FEW), many = count_life(_i, MANY);
@@ -132,6 +150,12 @@ START_TEST(a_change_costs_the_same_however_many_others_there_are)
     ck_assert_uint_gt(few, 0);
     ck_assert_msg(many <= few + few * ALLOWANCE_PERCENT / 100, "%s: %lu steps beside %d of them, %lu beside %d", COMPANY[_i].name, (gulong)few, FEW,
                   (gulong)many, MANY);
+}
+END_TEST
+
+START_TEST(what_is_still_to_be_decided_about_departures_is_found_whatever_was_deleted_before)
+{
+    ck_assert_uint_le(count_summary(MANY), count_summary(FEW));
 }
 END_TEST
 
@@ -158,6 +182,7 @@ int main(void)
 
     tcase_set_timeout(costs, 120);
     tcase_add_loop_test(costs, a_change_costs_the_same_however_many_others_there_are, 0, G_N_ELEMENTS(COMPANY));
+    tcase_add_test(costs, what_is_still_to_be_decided_about_departures_is_found_whatever_was_deleted_before);
     tcase_add_loop_test(costs, what_waited_for_a_mailbox_is_due_when_it_is_given_up_among_many_others, 1, G_N_ELEMENTS(COMPANY));
     suite_add_tcase(suite, costs);
     return run_suite(suite);
