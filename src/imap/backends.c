@@ -84,7 +84,7 @@ static ImapSession *open_at(Backends *backends, const char *server, const char *
         kind = fault_of(fault);
         add_problem(problems, fault);
     }
-    g_set_error(error, FAULT, kind, "backend %s: %s", server, problems->len > 0 ? problems->str : "stopped before it was asked");
+    g_set_error(error, FAULT, (int)kind, "backend %s: %s", server, problems->len > 0 ? problems->str : "stopped before it was asked");
     return NULL;
 }
 

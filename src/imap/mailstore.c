@@ -47,13 +47,12 @@ void mailstore_free(Mailstore *mailstore)
 bool mailstore_connect(Mailstore *mailstore, bool *anew, GError **error)
 {
     g_autoptr(ImapSession) session = NULL;
-    bool unasked;
 
-    anew = anew != NULL ? anew : &unasked;
     if (mailstore->admin != NULL && !imap_session_alive(mailstore->admin))
         g_clear_pointer(&mailstore->admin, imap_session_close);
-    *anew = mailstore->admin == NULL;
-    if (!*anew)
+    if (anew != NULL)
+        *anew = mailstore->admin == NULL;
+    if (mailstore->admin != NULL)
         return true;
     session = imap_session_open(mailstore->settings, NULL, mailstore->stop, error);
     if (session == NULL || !namespace_ask(session, mailstore->settings->uri, true, &mailstore->admin_names, error)

@@ -86,7 +86,7 @@ static bool judge_answers(const Batch *batch, GPtrArray *steps, GPtrArray *comma
         return true;
     if (kind == FAULT_RETRY)
         mailstore_blame(batch->mailstore, batch->behind);
-    g_set_error_literal(error, FAULT, kind, ((const StepOutcome *)g_ptr_array_index(refusals, 0))->refusal);
+    g_set_error_literal(error, FAULT, (int)kind, ((const StepOutcome *)g_ptr_array_index(refusals, 0))->refusal);
     g_ptr_array_extend_and_steal(batch->outcomes, g_steal_pointer(&refusals));
     return false;
 }
