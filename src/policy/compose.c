@@ -129,6 +129,7 @@ static bool finish_address(const Filling *filling, char *text, char **address, G
     char *at = strrchr(text, '@');
     g_autofree char *local = g_strndup(text, (gsize)(at - text));
     g_autofree char *whole = NULL;
+    g_autofree char *mailbox = NULL;
     const char *blamed =
         filling->longest != NULL ? filling->longest : filling->composer->settings->mail_attribute;
 
@@ -142,7 +143,9 @@ static bool finish_address(const Filling *filling, char *text, char **address, G
     if (strlen(whole) > ADDRESS_MAX)
         return refuse(filling->composer->entry, blamed,
                       "with it an address has more than 254 octets; shorten it", error);
-    return address_normalize(blamed, whole, address, error);
+    /* An address may become a mailbox's name, or be one that kolabd itself uses. */
+    return address_normalize(blamed, whole, address, error)
+        && mailbox_name_of_user(blamed, *address, filling->domain, &mailbox, error);
 }
 
 bool compose_address(const Composer *composer, const Template *template, const char *domain, bool needed,

@@ -340,6 +340,8 @@ static const struct {
     {"no givenName", "sn: Doe", POLICY_ALWAYS, NULL, {"\"givenname\" is absent"}},
     {"nothing left of sn", "givenName: Jane\nsn: \u2603()", POLICY_WHEN_EMPTY, NULL, {"\"sn\" has the value", "()", "nothing of it"}},
     {"an empty slice", "uid: a", POLICY_WHEN_EMPTY, "%(uid[3:])s@%(domain)s", {"nothing before the \"@\"", "%(uid[3:])s"}},
+    {"a name that is kept for renaming", "givenName: Jane\nsn: Doe\nuid: Kolabd-Moving-1", POLICY_WHEN_EMPTY, NULL,
+     {"\"uid\"", "\"kolabd-moving-1@example.org\"", "kept for renaming"}},
     {"two mail values", "givenName: Jane\nsn: Doe\nmail: b@example.org\nmail: a@example.org", POLICY_WHEN_EMPTY, NULL,
      {"\"mail\" has 2 values", "\"a@example.org\", \"b@example.org\"", "is one"}},
     {"two mail values, never", "mail: b@example.org\nmail: a@example.org", POLICY_NEVER, NULL, {"\"mail\" has 2 values"}},
