@@ -60,6 +60,8 @@ PROGRAM_SOURCES := src/daemon/main.c src/daemon/control.c
 LIBRARY := $(BUILD)/libkolabd.a
 LIBRARY_OBJECTS := $(patsubst src/%.c,$(BUILD)/src/%.o,$(filter-out $(PROGRAM_SOURCES),$(SOURCES)))
 UNIT_TESTS := $(patsubst t/unit/%.c,$(BUILD)/t/%,$(sort $(wildcard t/unit/check_*.c)))
+# Every fuzz target without libFuzzer: what was found stays tested.
+REPLAYS := $(patsubst t/fuzz/fuzz_%.c,$(BUILD)/t/replay_%,$(sort $(wildcard t/fuzz/fuzz_*.c)))
 FUZZERS := $(patsubst t/fuzz/%.c,$(BUILD)/t/%,$(sort $(wildcard t/fuzz/fuzz_$(or $(T),*).c)))
 # What makes GLib's locks visible to ThreadSanitizer.
 TSAN_GLIB := $(if $(findstring thread,$(SANITIZE)),$(BUILD)/t/tsan_glib.o)
@@ -144,6 +146,11 @@ $(BUILD)/t/fuzz_%: t/fuzz/fuzz_%.c $(LIBRARY)
 	@$(if $(V),,echo '  FUZZ  $<')
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.c %.a,$^) $(LIBS)
 
+$(BUILD)/t/replay_%: t/fuzz/fuzz_%.c t/fuzz/replay.c $(TSAN_GLIB) $(LIBRARY)
+	@mkdir -p $(@D)
+	@$(if $(V),,echo '  CC    $<')
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.c %.o %.a,$^) $(LIBS)
+
 -include $(LIBRARY_OBJECTS:.o=.d) $(BUILD)/src/daemon/main.d $(BUILD)/src/daemon/control.d \
   $(UNIT_TESTS:=.d) $(FUZZERS:=.d) $(TSAN_GLIB:.o=.d)
 
@@ -180,11 +187,13 @@ check-murder: deps-check
 	$(Q)$(MAKE) --no-print-directory run-system M=murder
 
 # One after the other, also under -j: what they say would mix.
-run-tests: all $(UNIT_TESTS)
+run-tests: all $(UNIT_TESTS) $(REPLAYS)
 	$(Q)$(MAKE) --no-print-directory run-unit
 	$(Q)$(MAKE) --no-print-directory run-system
-run-unit: $(UNIT_TESTS)
-	@status=0; for t in $(UNIT_TESTS); do $(TEST_WRAPPER) $$t || status=1; done; exit $$status
+run-unit: $(UNIT_TESTS) $(REPLAYS)
+	@status=0; for t in $(UNIT_TESTS); do $(TEST_WRAPPER) $$t || status=1; done; \
+	for r in $(REPLAYS); do n=$${r##*/replay_}; printf 'Replaying %s: ' $$n; $(TEST_WRAPPER) $$r t/fuzz/corpus/$$n/* || \
+	  { status=1; for f in t/fuzz/corpus/$$n/*; do $$r $$f > /dev/null 2>&1 || echo "$$f fails"; done; }; done; exit $$status
 run-system: all
 	@KOLABD_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -p no:cacheprovider -q -m '$(M)' \
 	  $(if $(T),-k '$(T)') $(PYTEST_FLAGS) t/system
@@ -204,7 +213,8 @@ check-valgrind: deps-sanitize
 
 fuzz: deps-sanitize
 	$(Q)$(MAKE) --no-print-directory BUILD=build-fuzz SANITIZE=fuzzer-no-link,address,undefined OPTIMIZE=-O1 CC=clang run-fuzz
-# A finding is left in $(BUILD)/; what was learned stays in $(BUILD)/corpus for the next run.
+# A finding is left in $(BUILD)/: copied to t/fuzz/corpus/NAME/ it is replayed by run-unit for ever. What was learned stays in
+# $(BUILD)/corpus for the next run.
 run-fuzz: $(FUZZERS)
 	@for f in $(FUZZERS); do n=$${f##*/fuzz_}; mkdir -p $(BUILD)/corpus/$$n; printf '%-14s' $$n; \
 	  $$f -max_total_time=$(FUZZ_S) -timeout=10 -rss_limit_mb=1024 -artifact_prefix=$(BUILD)/$$n- \
