@@ -1,8 +1,9 @@
-/* Any values of an entry: an account or a fault; every address asked for is canonical and a mailbox; and the
+/* Any values of an entry of any kind: an account or a fault; every address asked for is canonical and a mailbox; and the
  * account is the same once it is written back.
  *
- * The first octet chooses the settings, the second how many addresses others have; then come the values, each
+ * The first octet chooses the settings and the kind, the second how many addresses others have; then come the values, each
  * after an octet that names its attribute, up to a newline (0x0a, which the tests of the model cover). */
+#include "model/acl.h"
 #include "model/fault.h"
 #include "model/mailbox_name.h"
 #include "policy/decide.h"
@@ -12,8 +13,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const attributes[] = {"givenName", "sn",        "uid",      "mail",
-                                         "alias",     "mailQuota", "mailHost", "preferredLanguage"};
+static const char *const attributes[] = {"givenName", "sn", "uid", "mail", "alias", "mailQuota", "mailHost", "preferredLanguage",
+                                         "cn", "kolabTargetFolder", "kolabFolderType", "acl"};
 
 static bool answer(GPtrArray *addresses, GHashTable *taken, gpointer user_data, GError **error)
 {
@@ -34,9 +35,9 @@ static bool answer(GPtrArray *addresses, GHashTable *taken, gpointer user_data, 
     return true;
 }
 
-static Entry *make_entry(const char *data, size_t size)
+static Entry *make_entry(const char *data, size_t size, EntryKind kind)
 {
-    Entry *entry = entry_new("1", "uid=x,dc=example,dc=org", KIND_USER);
+    Entry *entry = entry_new("1", "uid=x,dc=example,dc=org", kind);
     const char *end = data + size;
 
     while (data < end) {
@@ -88,18 +89,39 @@ static void check_written_back(const DomainSettings *settings, Entry *entry, Acc
         g_assert(strcmp(g_ptr_array_index(again->aliases, i), g_ptr_array_index(account->aliases, i)) == 0);
 }
 
+/* Nothing is written for these, and no folder of theirs is in a user's mailbox. */
+static void check_others(EntryKind kind, const Account *account)
+{
+    g_assert(account->login == NULL && account->attributes->len == 0 && account->quota_kib == QUOTA_ANY);
+    g_assert(account->mailbox == NULL || (kind != KIND_GROUP && g_str_has_prefix(account->mailbox, "shared/")));
+    for (guint i = 0; i < account->acl->len; i++)
+        for (guint j = 0; j < i; j++)
+            g_assert(!acl_identifier_equal(((const AclEntry *)g_ptr_array_index(account->acl, i))->identifier,
+                                           ((const AclEntry *)g_ptr_array_index(account->acl, j))->identifier));
+    for (guint i = 0; i < account->identifiers->len; i++) {
+        const char *identifier = g_ptr_array_index(account->identifiers, i);
+        g_autofree char *lower = g_utf8_strdown(identifier, -1);
+
+        g_assert(kind == KIND_GROUP && strcmp(identifier, lower) == 0);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static const EntryKind kinds[] = {KIND_USER, KIND_RESOURCE, KIND_SHARED_FOLDER, KIND_GROUP};
+    EntryKind kind = kinds[size > 0 ? data[0] >> 6 : 0];
     g_autoptr(DomainSettings) settings = make_settings(size > 0 ? data[0] : 0);
     guint taken = size > 1 ? data[1] : 0;
-    g_autoptr(Entry) entry = make_entry((const char *)data + MIN(size, 2), size - MIN(size, 2));
+    g_autoptr(Entry) entry = make_entry((const char *)data + MIN(size, 2), size - MIN(size, 2), kind);
     g_autoptr(Account) account = NULL;
     g_autoptr(GError) error = NULL;
     bool decided = policy_decide(settings, entry, answer, &taken, &account, &error);
 
     g_assert(decided == (error == NULL) && decided == (account != NULL));
-    if (decided)
+    if (decided && kind == KIND_USER)
         check_written_back(settings, entry, account, taken);
+    else if (decided)
+        check_others(kind, account);
     else
         g_assert(fault_of(error) == FAULT_PARK && g_utf8_validate(error->message, -1, NULL));
     return 0;
