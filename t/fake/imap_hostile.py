@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """A small IMAP server that does on command what no real one does: one way of going wrong, at a chosen command.
 
-    imap_hostile.py MODE [--at VERB] [--after N] [--times N] [--port N] [--cert PEM --key PEM] [--starttls]
+    imap_hostile.py MODE [--at VERB] [--after N] [--times N] [--empty] [--port N] [--cert PEM --key PEM] [--starttls]
 
 Accepts every login and answers OK to every command, until a session's command VERB (any, by default) comes for the time
-N + 1; then it does MODE. After `times` sessions that went wrong it behaves, so that a test sees the client recover.
+N + 1; then it does MODE. VERB may be GREETING: then that is its first word. After `times` sessions that went wrong it behaves, so that a test sees the client recover. With --empty
+a mailbox has no metadata before somebody has created it.
 With --cert it speaks TLS at once, or with --starttls after STARTTLS. Prints "port N" when it listens, then a line for
 each session and each command heard, as a witness for tests. Ends with its standard input or by a signal.
 """
@@ -15,6 +16,7 @@ import sys
 import threading
 import time
 
+BEFORE_LOGIN = ('GREETING', 'CAPABILITY', 'STARTTLS', 'AUTHENTICATE', 'LOGIN')
 CAPABILITY = '* CAPABILITY IMAP4rev1 LITERAL+ SASL-IR AUTH=PLAIN%s\r\n'
 
 
@@ -39,6 +41,18 @@ def bye(session, _):
 
 def fatal(session, _):
     session.say('* BYE Fatal error: Internal error: assertion failed\r\n')
+
+
+def bye_open(session, _):
+    """Says it and stays."""
+    session.say('* BYE Server shutting down\r\n')
+    session.hear_out()
+
+
+def bye_inside(session, _):
+    """In the middle of a literal."""
+    session.say('* METADATA x (/shared/comment {100}\r\nabc\r\n* BYE Server shutting down\r\n')
+    close(session, _)
 
 
 def silent(session, _):
@@ -71,15 +85,30 @@ def endless_data(session, _):
         session.say('* LIST () "/" x\r\n' * 4096)
 
 
+def endless_noise(session, _):
+    while True:
+        session.say('* OK Still here\r\n' * 4096)
+
+
+def nested(session, _):
+    session.say('* METADATA ' + '(' * 65536 + '\r\n')
+    session.hear_out()
+
+
+def many_literals(session, _):
+    session.say('* METADATA ')
+    while True:
+        session.say('{1}\r\nx ' * 4096)
+
+
 def huge_literal(session, _):
     session.say('* METADATA x (/shared/comment {4000000000}\r\n')
     session.hear_out()
 
 
-def drip(session, tag):
-    for byte in '%s OK Completed\r\n' % tag:
-        session.say(byte)
-        time.sleep(0.02)
+def drip(session, _):
+    """From now on all answers, an octet at a time."""
+    session.pause = 0.002
 
 
 def refuse(session, tag):
@@ -91,15 +120,18 @@ def misunderstand(session, tag):
 
 
 MODES = {f.__name__.replace('_', '-'): f for f in (
-    close, half, bye, fatal, silent, garbage, wrong_tag, continuation, endless_line, endless_data, huge_literal, drip,
-    refuse, misunderstand)}
-GO_ON = (drip, refuse, misunderstand)
+    close, half, bye, bye_open, bye_inside, fatal, silent, garbage, wrong_tag, continuation, endless_line, endless_data,
+    endless_noise, nested, many_literals, huge_literal, drip, refuse, misunderstand)}
+# After these the session goes on; the first have answered the command, too.
+ANSWERED = (refuse, misunderstand)
+GO_ON = (drip, *ANSWERED)
 
 
 class Session:
     def __init__(self, server, connection):
         self.server = server
         self.heard = 0
+        self.pause = 0  # between octets, in seconds; 0: they come together
         self.adopt(connection)
 
     def adopt(self, connection):
@@ -107,7 +139,14 @@ class Session:
         self.input = connection.makefile('rb')
 
     def say(self, text):
-        self.socket.sendall(text.encode('latin-1'))
+        data = text.encode('latin-1')
+        if not self.pause:
+            self.socket.sendall(data)
+            return
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for octet in data:
+            self.socket.sendall(bytes([octet]))
+            time.sleep(self.pause)
 
     def hear(self):
         """A command with its literals, without its last CRLF."""
@@ -127,23 +166,30 @@ class Session:
             pass
 
     def serve(self):
+        self.go_wrong('GREETING', '*')
         self.say('* OK hostile server ready\r\n')
         while True:
             tag, _, command = self.hear().partition(' ')
             verb = command.split(' ')[0].upper()
             self.server.log(verb if verb in ('AUTHENTICATE', 'LOGIN') else command)
-            if self.is_time(verb):
-                MODES[self.server.options.mode](self, tag)
-                if MODES[self.server.options.mode] not in GO_ON:
-                    raise Done
-                continue
-            self.answer(tag, verb, command)
+            if not self.go_wrong(verb, tag):
+                self.answer(tag, verb, command)
             if verb == 'LOGOUT':
                 return
 
+    def go_wrong(self, verb, tag):
+        """When it is time. Gives whether the command is answered."""
+        mode = MODES[self.server.options.mode]
+        if not self.is_time(verb):
+            return False
+        mode(self, tag)
+        if mode not in GO_ON:
+            raise Done
+        return mode in ANSWERED
+
     def is_time(self, verb):
         options = self.server.options
-        if options.at != verb and (options.at or verb in ('CAPABILITY', 'STARTTLS', 'AUTHENTICATE', 'LOGIN', 'LOGOUT')):
+        if options.at != verb and (options.at or verb in BEFORE_LOGIN or verb == 'LOGOUT'):
             return False
         self.heard += 1
         return self.heard > options.after and self.server.may_go_wrong()
@@ -159,9 +205,17 @@ class Session:
         elif verb == 'AUTHENTICATE' and len(command.split(' ')) < 3:
             self.say('+ \r\n')
             self.hear()
-        self.say('%s OK Completed\r\n' % tag)
+        self.say('%s %s\r\n' % (tag, self.find_outcome(verb, command)))
         if verb == 'STARTTLS':
             self.adopt(self.server.tls.wrap_socket(self.socket, server_side=True))
+
+    def find_outcome(self, verb, command):
+        name = command.split('"')[1] if '"' in command else ''
+        if verb == 'CREATE':
+            self.server.created.add(name)
+        if verb == 'GETMETADATA' and self.server.options.empty and name not in self.server.created:
+            return 'NO Mailbox does not exist'
+        return 'OK Completed'
 
 
 class Server:
@@ -169,6 +223,7 @@ class Server:
         self.options = options
         self.lock = threading.Lock()
         self.wrong = 0
+        self.created = set()
         self.tls = None
         if options.cert:
             self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -224,6 +279,7 @@ def parse_options(arguments):
     parser.add_argument('--at', metavar='VERB', type=str.upper, help='go wrong at this command only')
     parser.add_argument('--after', metavar='N', type=int, default=0, help='let N such commands of a session pass')
     parser.add_argument('--times', metavar='N', type=int, default=0, help='go wrong N times, then behave; 0: always')
+    parser.add_argument('--empty', action='store_true', help='there are no mailboxes but those that are created')
     parser.add_argument('--port', type=int, default=0, help='0: a free one')
     parser.add_argument('--cert', metavar='PEM')
     parser.add_argument('--key', metavar='PEM')

@@ -25,10 +25,16 @@ SIZE_LIMIT_KIB = 512 * 1024
 DEADLINE = 60
 # What a session may do wrong, and part of what the error says of it.
 LOST = {"close": "closed the connection instead of answering", "half": "closed the connection instead of answering",
-        "bye": "after BYE: Server shutting down", "fatal": "after BYE: Fatal error: Internal error: assertion failed",
+        "bye": "after BYE: Server shutting down", "bye-open": "does not answer",
+        "bye-inside": "closed the connection instead of answering", "fatal": "after BYE: Fatal error: Internal error: assertion failed",
         "silent": "does not answer", "garbage": "not understood as IMAP", "wrong-tag": "answers what was not asked",
         "continuation": "asks for more data", "endless-line": "line too long", "endless-data": "sends too much",
+        "endless-noise": "sends too much", "nested": "nested too deep", "many-literals": "line too long",
         "huge-literal": "literal too long"}
+# Ways that say nothing more, so that only time ends them.
+PATIENT = ("silent", "bye-open")
+# At which commands a BYE was not tried yet, and what a sync ends with.
+BYES = {"ID": 1, "GETQUOTA": 3, "LSUB": 3, "CREATE": 3, "SETMETADATA": 3, "SUBSCRIBE": 3, "LOGOUT": 0}
 REFUSED = {"refuse": 'answers NO "Refused by command"', "misunderstand": 'answers BAD "Refused by command"'}
 
 
@@ -107,12 +113,13 @@ def test_a_sync_names_every_way_of_going_wrong_with_the_server_and_ends(lab, hos
     # (server, exit status, part of the last message)
     expected = []
     for mode, problem in LOST.items():
-        patience = {"timeout": "2s"} if mode == "silent" else {}
-        expected += [(hostile(f"{mode}-connected", mode, **patience), 1, problem),
+        patience = {"timeout": "2s"} if mode in PATIENT else {}
+        expected += [(hostile(f"{mode}-greeting", mode, "--at", "GREETING", timeout="1s"), 1, ""),
+                     (hostile(f"{mode}-connected", mode, **patience), 1, problem),
                      (hostile(f"{mode}-login", mode, "--at", "AUTHENTICATE", timeout="1s"), 1, ""),
                      (hostile(f"{mode}-first", mode, "--at", "GETMETADATA", **patience), 3, problem),
                      (hostile(f"{mode}-last", mode, "--at", "SUBSCRIBE", "--after", "3", **patience), 3, problem),
-                     (hostile(f"{mode}-once", mode, "--at", "CREATE", "--times", "1", **patience), 0, "in order after")]
+                     (hostile(f"{mode}-once", mode, "--at", "CREATE", "--times", "1", "--empty", **patience), 0, "in order after")]
     for mode, problem in REFUSED.items():
         expected += [(hostile(f"{mode}-connected", mode), 1, "NAMESPACE"),
                      (hostile(f"{mode}-login", mode, "--at", "AUTHENTICATE"), 1, "check login and password"),
@@ -121,13 +128,19 @@ def test_a_sync_names_every_way_of_going_wrong_with_the_server_and_ends(lab, hos
     for mode in ("close", "half", "endless-data"):
         expected += [(hostile(f"{mode}-tls", mode, "--at", "GETMETADATA", *tls), 3, LOST[mode])]
     expected += [(hostile("close-starttls", "close", "--at", "GETMETADATA", "--starttls", *tls), 3, LOST["close"]),
-                 (hostile("drip", "drip", "--at", "GETMETADATA"), 0, "in order after")]
+                 (hostile("drip", "drip"), 0, "in order after"),
+                 (hostile("drip-greeting", "drip", "--at", "GREETING"), 0, "in order after"),
+                 (hostile("drip-tls", "drip", *tls), 0, "in order after")]
+    for verb, status in BYES.items():
+        options = ["--empty"] if verb == "CREATE" else []
+        expected += [(hostile(f"bye-at-{verb}", "bye", "--at", verb, *options), status, "in order after" if status == 0 else "BYE")]
     for (server, status, problem), result in zip(expected, sync_all([server for server, *_ in expected])):
         check_result(server, status, problem, *result)
 
 
 def check_result(server, status, problem, ended, output, size_kib):
     name = server.kolabd.directory.name
+    assert server.wrong > 0, name
     assert ended == status, (name, ended, output)
     assert size_kib < SIZE_LIMIT_KIB, (name, size_kib)
     assert problem in output, (name, output)
@@ -139,6 +152,8 @@ def check_result(server, status, problem, ended, output, size_kib):
         assert "1 entries looked at, 0 changed, 1 failed" in output, (name, output)
         (message,), = query(server.kolabd, "SELECT last_error FROM change")
         assert message.startswith(f"{server.uri}: ") and problem in message, (name, message)
+        failed = query(server.kolabd, "SELECT outcome FROM journal WHERE outcome <> 'ok'")
+        assert message in [outcome for outcome, in failed] or not name.endswith("-last"), (name, failed)
     if status == 0:
         assert query(server.kolabd, "SELECT count(*) FROM change") == [(0,)], name
 
@@ -218,4 +233,17 @@ def test_sigterm_ends_a_sync_with_1_and_its_change_waits_for_the_next(hostile, w
     wait_until(lambda: any(line.startswith("GETMETADATA") for line in server.heard))
     assert sync.stop(check=1, timeout=DEADLINE) == 1
     assert query(server.kolabd, "SELECT state FROM change") == [("queued",)]
+    assert server.sync()[0] == 0
+
+
+@pytest.mark.usefixtures("jane")
+def test_what_was_done_before_a_stop_is_in_the_journal(hostile, wait_until):
+    server = hostile("silent", "silent", "--at", "SUBSCRIBE", "--times", "1", "--empty", timeout="1h")
+    sync = server.kolabd.start("--sync")
+    wait_until(lambda: any(line.startswith("SUBSCRIBE") for line in server.heard))
+    sync.stop(check=1, timeout=DEADLINE)
+    rows = query(server.kolabd, "SELECT step, outcome FROM journal ORDER BY time, id")
+    assert rows[0] == ("create mailbox", "ok") and ("create folder", "ok") in rows
+    assert rows[-1][0] == "subscribe" and rows[-1][1].startswith(f"{server.uri}: stopped while waiting for the answer to SUBSCRIBE")
+    assert query(server.kolabd, "SELECT state, attempts FROM change") == [("queued", 0)]
     assert server.sync()[0] == 0
