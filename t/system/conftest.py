@@ -16,9 +16,11 @@ import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(TESTS / "lab"), str(TESTS / "fake")]
 
 # pylint: disable=wrong-import-position
+import imap_hostile  # noqa: E402
 from lab import open_lab, open_witnesses  # noqa: E402
 from murder import MurderLab, may_listen, open_murder  # noqa: E402
 from outputs import check_no_secret  # noqa: E402
@@ -99,6 +101,17 @@ def imap(lab):
 @pytest.fixture
 def kolabd(lab):
     return lab.kolabd
+
+
+@pytest.fixture
+def silent():
+    """An IMAP server that never answers the first question about a mailbox; `settings`: to use it, `heard`: what it was told."""
+    server = imap_hostile.Server(imap_hostile.parse_options(["silent", "--at", "GETMETADATA"]))
+    server.heard = []
+    server.log = server.heard.append
+    with contextlib.closing(server.listen()) as listener:
+        server.settings = {"uri": f"imap://127.0.0.1:{listener.getsockname()[1]}", "insecure": True, "timeout": "1h", "ca_file": None}
+        yield server
 
 
 @pytest.fixture
