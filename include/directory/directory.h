@@ -50,6 +50,12 @@ bool directory_list(Directory *directory, const char *base_dn, const char *filte
 bool directory_read_entry(Directory *directory, const DomainSettings *domain, const char *unique_id, Entry **entry,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* An entry had the attributes `names` when it was last looked at (lower case, with blanks between; NULL: nobody knows). Those that
+ * are read and that it does not show now: are they gone? FAULT_RETRY when we may not read one any more: nothing follows from an
+ * entry that hides a part of itself. */
+bool directory_check_shown(Directory *directory, const DomainSettings *domain, const Entry *entry, const char *names,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Says where an entry is that directory_read_entry did not find: *dn is its name outside of the base, owned by the caller,
  * or NULL when it is gone. "Gone" is said only when we are bound as somebody, the base can be read, no naming context shows
  * the unique id, and nothing that we may not read has the name `last_dn` (NULL: unknown). FAULT_RETRY when any of that

@@ -54,6 +54,9 @@ bool entry_get_value(const Entry *entry, const char *attribute, char **value, GE
 /* How many values an attribute has. */
 guint entry_count_values(const Entry *entry, const char *attribute);
 
+/* The names of all attributes that it has, lower case, sorted, with blanks between: "alias cn mail". Owned by the caller. */
+char *entry_attribute_names(const Entry *entry);
+
 /* A digest of kind, DN, all attributes and `salt` (what else decides the outcome: the digest of the settings); not of
  * modifyTimestamp, whose resolution is a second and which our own writes move. Hexadecimal; owned by the caller. */
 char *entry_fingerprint(const Entry *entry, const char *salt);

@@ -37,6 +37,7 @@ typedef struct {
     char *mail_host;
     gint64 quota_kib;       /* that we set on the mailbox; QUOTA_ANY: none */
     char *fingerprint;      /* of the entry as it was brought in order */
+    char *attributes;       /* names of those that it had then, as entry_attribute_names gives them */
     char *primary;          /* primary address */
     GPtrArray *aliases;     /* of char* */
     GPtrArray *folders;     /* of char*: default folders that we created */

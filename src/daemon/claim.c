@@ -80,7 +80,8 @@ static bool examine_owner(Shared *shared, Directory *directory, const char *mail
         return true;
     }
     return is_in_order(domain, entry, record)
-        || decide_owner(shared, directory, domain, entry, mailbox, owner, error);
+        || (directory_check_shown(directory, domain, entry, record->attributes, error)
+            && decide_owner(shared, directory, domain, entry, mailbox, owner, error));
 }
 
 static bool find_owner(Shared *shared, const char *mailbox, Owner *owner, GError **error)

@@ -24,7 +24,8 @@ static bool read_entry(Job *job, GError **error)
     } else if (job->change->dn == NULL && job->record != NULL) {
         job->change->dn = g_strdup(job->record->dn);
     }
-    return true;
+    return job->entry == NULL || job->record == NULL
+        || directory_check_shown(job->directory, job->domain, job->entry, job->record->attributes, error);
 }
 
 /* An entry that was moved here from another domain brings its mailbox along, whether or not that domain has noticed. What that

@@ -69,7 +69,7 @@ static const char *find_host(const Job *job)
     return job->account->mailbox != NULL ? job->domain->mail_host : NULL;
 }
 
-static Record *make_record(const Job *job, const char *fingerprint)
+static Record *make_record(const Job *job, const Entry *expected)
 {
     const Account *account = job->account;
     Record *record = record_new(job->domain->name, job->change->unique_id);
@@ -81,7 +81,8 @@ static Record *make_record(const Job *job, const char *fingerprint)
     record->mailbox = g_strdup(account->mailbox != NULL ? account->mailbox : job_recorded_mailbox(job));
     record->mail_host = g_strdup(find_host(job));
     record->quota_kib = account->quota_kib;
-    record->fingerprint = g_strdup(fingerprint);
+    record->fingerprint = entry_fingerprint(expected, job->domain->digest);
+    record->attributes = entry_attribute_names(expected);
     record->primary = g_strdup(account->primary);
     g_ptr_array_extend(record->aliases, account->aliases, (GCopyFunc)(void (*)(void))g_strdup, NULL);
     g_ptr_array_extend(record->identifiers, account->identifiers, (GCopyFunc)(void (*)(void))g_strdup, NULL);
@@ -110,8 +111,7 @@ bool remember_others(Job *job, GError **error)
 bool remember_outcome(Job *job, GError **error)
 {
     g_autoptr(Entry) expected = plan_expected_entry(job->plan, job->entry);
-    g_autofree char *fingerprint = entry_fingerprint(expected, job->domain->digest);
-    g_autoptr(Record) record = make_record(job, fingerprint);
+    g_autoptr(Record) record = make_record(job, expected);
 
     /* Folders are looked at under the name that the mailbox had before only: once more. */
     if (job->change->verify && !job->observed->folders_known && job->plan->takes_name && record->mailbox != NULL

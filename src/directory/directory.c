@@ -3,6 +3,7 @@
 #include "directory/connection.h"
 #include "directory/filter.h"
 #include "directory/locate.h"
+#include "directory/shown.h"
 #include "directory/write.h"
 
 #include <string.h>
@@ -211,6 +212,22 @@ bool directory_read_entry(Directory *directory, const DomainSettings *domain, co
         && !read_other(&directory->connection, domain, by_id, (const char *const *)attributes, &found, error))
         return false;
     *entry = g_steal_pointer(&found);
+    return true;
+}
+
+bool directory_check_shown(Directory *directory, const DomainSettings *domain, const Entry *entry, const char *names, GError **error)
+{
+    g_auto(GStrv) before = g_strsplit(names != NULL ? names : "", " ", -1);
+    g_auto(GStrv) read = domain_settings_attributes(domain);
+
+    for (gsize i = 0; read[i] != NULL; i++) {
+        g_autofree char *name = g_ascii_strdown(read[i], -1);
+
+        if (g_strv_contains((const char *const *)before, name) && entry_count_values(entry, name) == 0
+            && (!connection_open(&directory->connection, error)
+                || !connection_check_absent(&directory->connection, entry_dn(entry), read[i], error)))
+            return false;
+    }
     return true;
 }
 

@@ -1,5 +1,7 @@
 #include "directory/write.h"
 
+#include "directory/shown.h"
+
 /* Only what the operator or the entry's owner can mend is set aside. */
 static Fault fault_of_write(int result)
 {
@@ -120,6 +122,18 @@ static bool give_way(Connection *connection, const char *dn, GPtrArray *steps, G
     return false;
 }
 
+/* To add to what we may not read would give an attribute two values. */
+static bool check_first_values(Connection *connection, const char *dn, GPtrArray *steps, GError **error)
+{
+    for (guint i = 0; i < steps->len; i++) {
+        const Step *step = g_ptr_array_index(steps, i);
+
+        if (is_first_value(step) && !connection_check_absent(connection, dn, step->name, error))
+            return false;
+    }
+    return true;
+}
+
 bool connection_write(Connection *connection, const char *dn, GPtrArray *steps, GError **error)
 {
     g_autoptr(GPtrArray) modifications = g_ptr_array_new_with_free_func(modification_free);
@@ -130,5 +144,6 @@ bool connection_write(Connection *connection, const char *dn, GPtrArray *steps, 
         add_modification(modifications, LDAP_MOD_DELETE, step->name, step->remove);
         add_modification(modifications, LDAP_MOD_ADD, step->name, step->add);
     }
-    return modify(connection, dn, modifications, error) && give_way(connection, dn, steps, error);
+    return check_first_values(connection, dn, steps, error) && modify(connection, dn, modifications, error)
+        && give_way(connection, dn, steps, error);
 }

@@ -206,6 +206,21 @@ guint entry_count_values(const Entry *entry, const char *attribute)
     return values == NULL ? 0 : values->len;
 }
 
+static GList *list_names(const Entry *entry)
+{
+    return g_list_sort(g_hash_table_get_keys(entry->attributes), (GCompareFunc)strcmp);
+}
+
+char *entry_attribute_names(const Entry *entry)
+{
+    g_autoptr(GList) names = list_names(entry);
+    GString *text = g_string_new(NULL);
+
+    for (GList *name = names; name != NULL; name = name->next)
+        g_string_append_printf(text, "%s%s", name == names ? "" : " ", (const char *)name->data);
+    return g_string_free(text, FALSE);
+}
+
 /* A length in front of each part keeps different splits of the same octets apart. */
 static void digest_part(GChecksum *checksum, const void *data, gsize len)
 {
@@ -223,7 +238,7 @@ static void digest_text(GChecksum *checksum, const char *text)
 char *entry_fingerprint(const Entry *entry, const char *salt)
 {
     g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
-    g_autoptr(GList) names = g_list_sort(g_hash_table_get_keys(entry->attributes), (GCompareFunc)strcmp);
+    g_autoptr(GList) names = list_names(entry);
 
     digest_text(checksum, salt);
     digest_text(checksum, entry_kind_name(entry->kind));

@@ -34,6 +34,7 @@ void record_free(Record *record)
     g_free(record->renaming_to);
     g_free(record->mail_host);
     g_free(record->fingerprint);
+    g_free(record->attributes);
     g_free(record->primary);
     g_free(record->blocked);
     g_clear_pointer(&record->aliases, g_ptr_array_unref);
@@ -79,7 +80,7 @@ static bool read_lists(State *state, Record *record, GError **error)
 static bool read_entry(State *state, const char *domain, const char *unique_id, Record **record, GError **error)
 {
     static const char READ[] = "SELECT kind, dn, modifytimestamp, result_attribute, mailbox, mail_host,"
-                               " fingerprint, coalesce(quota_kib, ?3), status = 'departed', renaming_to, blocked"
+                               " fingerprint, coalesce(quota_kib, ?3), status = 'departed', renaming_to, blocked, attributes"
                                " FROM entry WHERE domain = ?1 AND unique_id = ?2";
     g_autoptr(Query) query = query_begin_for(state, READ, domain, unique_id, error);
     bool row;
@@ -103,6 +104,7 @@ static bool read_entry(State *state, const char *domain, const char *unique_id, 
     (*record)->departed = query_int(query, 8) != 0;
     (*record)->renaming_to = query_text(query, 9);
     (*record)->blocked = query_text(query, 10);
+    (*record)->attributes = query_text(query, 11);
     return true;
 }
 
@@ -238,20 +240,21 @@ static void bind_record(Query *query, const Record *record, const char *folders,
     query_bind_text(query, 14, record->departed ? NULL : now);
     query_bind_text(query, 15, acl);
     query_bind_text(query, 16, record->blocked);
+    query_bind_text(query, 17, record->attributes);
 }
 
 bool record_write(State *state, const Record *record, const char *now, GError **error)
 {
     static const char WRITE[] =
         "INSERT INTO entry (domain, unique_id, kind, dn, modifytimestamp, result_attribute, mailbox, mail_host, quota_kib,"
-        " fingerprint, status, folders, first_seen, provisioned_at, acl, blocked)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " fingerprint, status, folders, first_seen, provisioned_at, acl, blocked, attributes)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (domain, unique_id) DO UPDATE SET kind = excluded.kind, dn = excluded.dn,"
         " modifytimestamp = excluded.modifytimestamp, result_attribute = excluded.result_attribute,"
         " mailbox = excluded.mailbox, renaming_to = NULL, mail_host = excluded.mail_host, quota_kib = excluded.quota_kib,"
         " fingerprint = excluded.fingerprint, status = excluded.status, folders = excluded.folders,"
         " provisioned_at = coalesce(excluded.provisioned_at, provisioned_at), acl = excluded.acl,"
-        " blocked = excluded.blocked";
+        " blocked = excluded.blocked, attributes = excluded.attributes";
     g_autofree char *folders = list_to_json(record->folders);
     g_autofree char *acl = list_to_json(record->acl);
     g_autoptr(Query) query = query_begin(state, WRITE, error);

@@ -29,6 +29,7 @@ static const char TABLES_1[] =
     "  mail_host TEXT,"
     "  quota_kib INTEGER,"
     "  fingerprint TEXT,"
+    "  attributes TEXT,"
     "  status TEXT NOT NULL CHECK (status IN ('ok', 'departed')),"
     "  folders TEXT NOT NULL DEFAULT '[]',"
     "  acl TEXT NOT NULL DEFAULT '[]',"

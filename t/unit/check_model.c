@@ -117,6 +117,18 @@ START_TEST(a_fingerprint_depends_on_values_and_salt_and_not_on_their_order)
 }
 END_TEST
 
+START_TEST(the_attributes_of_an_entry_are_listed_by_their_small_names)
+{
+    g_autoptr(Entry) entry = jane(), empty = entry_new("i", "cn=x", KIND_USER);
+    g_autofree char *names = NULL, *none = entry_attribute_names(empty);
+
+    entry_add_value(entry, "mailQuota", "1", 1);
+    names = entry_attribute_names(entry);
+    ck_assert_str_eq(names, "mail mailquota uid");
+    ck_assert_str_eq(none, "");
+}
+END_TEST
+
 START_TEST(a_fingerprint_keeps_different_splits_of_the_same_octets_apart)
 {
     g_autoptr(Entry) one = entry_new("i", "cn=x", KIND_USER), other = entry_new("i", "cn=x", KIND_USER);
@@ -332,6 +344,7 @@ int main(void)
     tcase_add_test(entries, an_absent_attribute_is_an_answer);
     tcase_add_loop_test(entries, octets_that_are_no_clean_text_park_the_entry, 0, G_N_ELEMENTS(dirty));
     tcase_add_test(entries, a_fingerprint_depends_on_values_and_salt_and_not_on_their_order);
+    tcase_add_test(entries, the_attributes_of_an_entry_are_listed_by_their_small_names);
     tcase_add_test(entries, a_fingerprint_keeps_different_splits_of_the_same_octets_apart);
     tcase_add_test(entries, values_from_outside_are_shown_escaped_and_cut);
     tcase_add_loop_test(names, a_users_mailbox_has_one_canonical_name_or_none, 0, G_N_ELEMENTS(users));

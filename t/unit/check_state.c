@@ -58,6 +58,7 @@ static Record *jane(void)
     record->mail_host = g_strdup("imap1.example.org");
     record->quota_kib = 1048576;
     record->fingerprint = g_strdup("f1");
+    record->attributes = g_strdup("alias mail");
     record->primary = g_strdup("jane@example.org");
     g_ptr_array_add(record->aliases, g_strdup("j.doe@example.org"));
     g_ptr_array_add(record->aliases, g_strdup("jane.doe@example.org"));
@@ -107,6 +108,7 @@ START_TEST(a_record_comes_back_as_it_was_written)
     ck_assert_str_eq(got->result_attribute, expected->result_attribute);
     ck_assert_str_eq(got->mailbox, expected->mailbox);
     ck_assert_str_eq(got->mail_host, expected->mail_host);
+    ck_assert_str_eq(got->attributes, expected->attributes);
     ck_assert_int_eq(got->quota_kib, expected->quota_kib);
     ck_assert_str_eq(got->fingerprint, expected->fingerprint);
     ck_assert_str_eq(got->primary, expected->primary);
