@@ -6,6 +6,9 @@
 
 #include <glib.h>
 
+/* A server that is back should not be left alone for long. */
+#define OUTAGE_PAUSE_LONGEST_US (30 * (gint64)G_USEC_PER_SEC)
+
 typedef struct Outages Outages;
 
 /* Forgets what the state has of an earlier process. `state` must outlive it. */
@@ -17,5 +20,12 @@ void outages_free(Outages *outages);
 void outages_begin(Outages *outages, const char *server, const char *message);
 /* Whether that is so. */
 bool outages_is_out(Outages *outages, const char *server);
+/* Whether it is worth a try: it is not out, or its pause, which grows with each outages_begin, is over. Then the next pause begins,
+ * so that of all callers one tries. Else *until_us is the end of the pause (monotonic clock). */
+bool outages_may_try(Outages *outages, const char *server, gint64 *until_us);
+/* When its pause ends (monotonic clock); now, when it is not out. */
+gint64 outages_pause_end(Outages *outages, const char *server);
+/* Whether anything is out. */
+bool outages_any(Outages *outages);
 /* It is not, or not any more: costs next to nothing while nothing is out. */
 void outages_end(Outages *outages, const char *server);

@@ -37,7 +37,7 @@ typedef struct {
     Stop *stop;
     bool patient;         /* another configuration of this process has worked: what is refused now is an outage, and no end */
     Progress progress;
-    Blocked *blocked;     /* what the IMAP server dies of */
+    GPtrArray *blocked;   /* of Blocked*: what each IMAP server dies of, in the order of the configuration's imap_servers */
     Outages *outages;     /* owned */
     Murder *murder;       /* owned */
     GRWLock shared_lock;  /* a shared mailbox is renamed only while no other one is looked at: it may take others along */
@@ -57,6 +57,11 @@ typedef struct {
 
 void shared_init(Shared *shared, const Config *config, const RunOptions *options, State *state, Stop *stop);
 void shared_clear(Shared *shared);
+
+/* What an IMAP server of the configuration dies of. */
+Blocked *shared_blocked(const Shared *shared, const ImapSettings *server);
+/* Whether one of them has to be asked what it is now (blocked_must_ask). */
+bool shared_must_ask(const Shared *shared);
 
 /* Takes a mailbox's name for one worker, until it is given back: waits while another one has it. Between the look at whose it is
  * and the record that says so, no second entry takes it. A worker takes one name at a time. */

@@ -35,6 +35,9 @@ void mailstore_begin(Mailstore *mailstore);
  * failed was something else. Valid until the next begin. */
 const char *mailstore_culprit(const Mailstore *mailstore);
 
+/* The backend that answered last since then; NULL: none was asked. Valid as above. */
+const char *mailstore_reached(const Mailstore *mailstore);
+
 /* Ends sessions that are kept for a batch of work only: nothing is to be done for the moment. */
 void mailstore_rest(Mailstore *mailstore);
 

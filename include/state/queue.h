@@ -82,6 +82,10 @@ bool queue_look(State *state, const char *domain, const char *unique_id, QueuePl
 bool queue_postpone(State *state, const Change *change, const char *owner_domain, const char *owner_id, GPtrArray *journal,
                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Gives a change back for a while: nobody takes it before `until_us` (monotonic), and that is no failed attempt. The steps that were
+ * tried go to the journal. */
+bool queue_defer(State *state, const Change *change, gint64 until_us, GPtrArray *journal, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Gives a change back untouched. */
 void queue_return(State *state, const Change *change);
 /* The same for one that was begun (the daemon stops, or a server refuses us): the steps that were tried go to the journal. */

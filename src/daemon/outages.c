@@ -1,13 +1,26 @@
 #include "daemon/outages.h"
 
 #include "daemon/log.h"
+#include "wait/wait.h"
 
 struct Outages {
     State *state;
     GMutex lock;
-    GHashTable *messages; /* char* server -> char* message; under lock */
-    gint count;           /* atomic: of servers that are out */
+    GHashTable *servers; /* char* server -> Outage*; under lock */
+    gint count;          /* atomic: of servers that are out */
 };
+
+typedef struct {
+    char *message;
+    guint attempts;
+    gint64 pause_ends_us;
+} Outage;
+
+static void outage_free(Outage *outage)
+{
+    g_free(outage->message);
+    g_free(outage);
+}
 
 /* What is shown is not worth an end of the daemon; a state file that cannot be written shows elsewhere. */
 static void note(Outages *outages, const char *server, const char *message)
@@ -23,7 +36,7 @@ Outages *outages_new(State *state)
     Outages *outages = g_new0(Outages, 1);
 
     outages->state = state;
-    outages->messages = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    outages->servers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)outage_free);
     g_mutex_init(&outages->lock);
     note(outages, NULL, NULL);
     return outages;
@@ -33,24 +46,72 @@ void outages_free(Outages *outages)
 {
     if (outages == NULL)
         return;
-    g_hash_table_unref(outages->messages);
+    g_hash_table_unref(outages->servers);
     g_mutex_clear(&outages->lock);
     g_free(outages);
+}
+
+static void begin_pause(Outage *outage)
+{
+    outage->pause_ends_us = g_get_monotonic_time() + MIN(wait_backoff_us(outage->attempts), OUTAGE_PAUSE_LONGEST_US);
+}
+
+static Outage *find_or_add(Outages *outages, const char *server, const char *message)
+{
+    Outage *outage = g_hash_table_lookup(outages->servers, server);
+
+    if (outage != NULL)
+        return outage;
+    log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "%s; changes wait, trying again", message);
+    outage = g_new0(Outage, 1);
+    g_hash_table_insert(outages->servers, g_strdup(server), outage);
+    g_atomic_int_inc(&outages->count);
+    return outage;
 }
 
 void outages_begin(Outages *outages, const char *server, const char *message)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&outages->lock);
-    const char *before = g_hash_table_lookup(outages->messages, server);
+    Outage *outage = find_or_add(outages, server, message);
 
-    if (g_strcmp0(before, message) == 0)
+    outage->attempts++;
+    begin_pause(outage);
+    if (g_strcmp0(outage->message, message) == 0)
         return;
-    if (before == NULL) {
-        log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "%s; changes wait, trying again", message);
-        g_atomic_int_inc(&outages->count);
-    }
-    g_hash_table_insert(outages->messages, g_strdup(server), g_strdup(message));
+    g_free(outage->message);
+    outage->message = g_strdup(message);
     note(outages, server, message);
+}
+
+bool outages_may_try(Outages *outages, const char *server, gint64 *until_us)
+{
+    g_autoptr(GMutexLocker) locker = NULL;
+    Outage *outage;
+
+    if (g_atomic_int_get(&outages->count) == 0)
+        return true;
+    locker = g_mutex_locker_new(&outages->lock);
+    outage = g_hash_table_lookup(outages->servers, server);
+    if (outage == NULL)
+        return true;
+    *until_us = outage->pause_ends_us;
+    if (outage->pause_ends_us > g_get_monotonic_time())
+        return false;
+    begin_pause(outage);
+    return true;
+}
+
+gint64 outages_pause_end(Outages *outages, const char *server)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&outages->lock);
+    const Outage *outage = g_hash_table_lookup(outages->servers, server);
+
+    return outage != NULL ? outage->pause_ends_us : g_get_monotonic_time();
+}
+
+bool outages_any(Outages *outages)
+{
+    return g_atomic_int_get(&outages->count) > 0;
 }
 
 bool outages_is_out(Outages *outages, const char *server)
@@ -60,7 +121,7 @@ bool outages_is_out(Outages *outages, const char *server)
     if (g_atomic_int_get(&outages->count) == 0)
         return false;
     locker = g_mutex_locker_new(&outages->lock);
-    return g_hash_table_contains(outages->messages, server);
+    return g_hash_table_contains(outages->servers, server);
 }
 
 void outages_end(Outages *outages, const char *server)
@@ -70,7 +131,7 @@ void outages_end(Outages *outages, const char *server)
     if (g_atomic_int_get(&outages->count) == 0)
         return;
     locker = g_mutex_locker_new(&outages->lock);
-    if (!g_hash_table_remove(outages->messages, server))
+    if (!g_hash_table_remove(outages->servers, server))
         return;
     g_atomic_int_add(&outages->count, -1);
     log_entry(G_LOG_LEVEL_INFO, NULL, NULL, "%s can be reached again", server);

@@ -49,6 +49,12 @@ static bool follow_entry(Job *job, GError **error)
         return false;
     if (there != NULL)
         return true;
+    if (config_imap_of(job->shared->config, other) != job_imap(job)) {
+        log_entry(G_LOG_LEVEL_WARNING, job->domain->name, entry_dn(job->entry),
+                  "moved here from domain %s, whose mailboxes are on another IMAP server: its mailbox stays there, and a new one is made "
+                  "here", other);
+        return true;
+    }
     log_entry(G_LOG_LEVEL_MESSAGE, job->domain->name, entry_dn(job->entry), "moved here from domain %s", other);
     return state_take_over(state, other, job->domain->name, unique_id, error)
         && state_find_record(state, job->domain->name, unique_id, &job->record, error);
@@ -70,7 +76,7 @@ static void leave_out(Job *job, const Plan *risky)
 
 static void leave_out_blocked(Job *job)
 {
-    g_autoptr(Plan) risky = blocked_is(job->shared->blocked) ? plan_split_risky(job->plan) : NULL;
+    g_autoptr(Plan) risky = blocked_is(shared_blocked(job->shared, job_imap(job))) ? plan_split_risky(job->plan) : NULL;
 
     if (risky != NULL)
         leave_out(job, risky);
@@ -104,7 +110,7 @@ static bool carry_out_risky(Job *job, const Plan *risky, guint *steps, GError **
 {
     bool dies = false;
 
-    if (!blocked_apply(job->shared->blocked, risky, job->mailstore, job->journal, &dies, error))
+    if (!blocked_apply(shared_blocked(job->shared, job_imap(job)), risky, job->mailstore, job->journal, &dies, error))
         return false;
     if (dies) {
         leave_out(job, risky);

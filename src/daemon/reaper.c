@@ -107,9 +107,9 @@ static GPtrArray *make_journals(GPtrArray *leftovers, GPtrArray *removals)
 }
 
 /* On a connection of its own, which is not kept: passes are rare. */
-static bool pass(Shared *shared, GPtrArray *leftovers, GPtrArray *removals, GError **error)
+static bool pass(Shared *shared, const ImapSettings *server, GPtrArray *leftovers, GPtrArray *removals, GError **error)
 {
-    g_autoptr(Mailstore) mailstore = mailstore_new(shared->config->imap, shared->stop);
+    g_autoptr(Mailstore) mailstore = mailstore_new(server, shared->stop);
     g_autoptr(GHashTable) identifiers = g_hash_table_new(g_str_hash, g_str_equal);
     CleanupResult result;
 
@@ -125,11 +125,22 @@ static bool pass(Shared *shared, GPtrArray *leftovers, GPtrArray *removals, GErr
     return true;
 }
 
+/* One that fails keeps the others from nothing. */
+static bool pass_all(Shared *shared, GPtrArray *leftovers, GPtrArray *removals, GError **error)
+{
+    const GPtrArray *servers = shared->config->imap_servers;
+    bool complete = true;
+
+    for (guint i = 0; i < servers->len; i++)
+        complete = pass(shared, g_ptr_array_index(servers, i), leftovers, removals, complete ? error : NULL) && complete;
+    return complete;
+}
+
 /* Says what failed of the pass and the state; the pass may be tried again. */
 static bool clean_up(Shared *shared, GPtrArray *leftovers, GError **problem, GError **error)
 {
     g_autoptr(GPtrArray) removals = g_ptr_array_new_with_free_func((GDestroyNotify)removal_free);
-    bool complete = pass(shared, leftovers, removals, problem);
+    bool complete = pass_all(shared, leftovers, removals, problem);
     g_autoptr(GPtrArray) journals = make_journals(leftovers, removals);
 
     return cleanup_finish(shared->state, leftovers, journals, complete, error);

@@ -5,8 +5,6 @@
 
 /* A one-shot run does not wait for a server for ever; the next run of the timer will. */
 enum { ONE_SHOT_ATTEMPTS = 3 };
-/* A server that is back should not be left alone for long. */
-#define OUTAGE_PAUSE_LONGEST_US (30 * (gint64)G_USEC_PER_SEC)
 
 void shared_init(Shared *shared, const Config *config, const RunOptions *options, State *state, Stop *stop)
 {
@@ -15,7 +13,9 @@ void shared_init(Shared *shared, const Config *config, const RunOptions *options
     progress_init(&shared->progress, options->sync && !options->dry_run);
     shared->outages = outages_new(state);
     shared->murder = murder_new(state, shared->outages);
-    shared->blocked = blocked_new(state, config->imap->uri);
+    shared->blocked = g_ptr_array_new_with_free_func((GDestroyNotify)blocked_free);
+    for (guint i = 0; i < config->imap_servers->len; i++)
+        g_ptr_array_add(shared->blocked, blocked_new(state, ((const ImapSettings *)g_ptr_array_index(config->imap_servers, i))->uri));
     g_rw_lock_init(&shared->shared_lock);
     g_mutex_init(&shared->decide_lock);
     g_mutex_init(&shared->settle_lock);
@@ -29,7 +29,7 @@ void shared_init(Shared *shared, const Config *config, const RunOptions *options
 void shared_clear(Shared *shared)
 {
     g_clear_pointer(&shared->domains, domains_free);
-    blocked_free(shared->blocked);
+    g_ptr_array_unref(shared->blocked);
     murder_free(shared->murder);
     outages_free(shared->outages);
     g_rw_lock_clear(&shared->shared_lock);
@@ -41,6 +41,22 @@ void shared_clear(Shared *shared)
     g_mutex_clear(&shared->output_lock);
     g_mutex_clear(&shared->fatal_lock);
     g_clear_error(&shared->fatal);
+}
+
+Blocked *shared_blocked(const Shared *shared, const ImapSettings *server)
+{
+    guint at = 0;
+
+    g_ptr_array_find(shared->config->imap_servers, server, &at);
+    return g_ptr_array_index(shared->blocked, at);
+}
+
+bool shared_must_ask(const Shared *shared)
+{
+    for (guint i = 0; i < shared->blocked->len; i++)
+        if (blocked_must_ask(g_ptr_array_index(shared->blocked, i)))
+            return true;
+    return false;
 }
 
 void shared_claim(Shared *shared, const char *mailbox)

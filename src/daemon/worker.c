@@ -3,6 +3,7 @@
 #include "daemon/log.h"
 #include "daemon/provision.h"
 #include "daemon/reaper.h"
+#include "daemon/stores.h"
 #include "model/fault.h"
 #include "state/queue.h"
 
@@ -17,7 +18,7 @@ enum { ONE_SHOT_ENTRY_ATTEMPTS = 3 };
 typedef struct {
     Shared *shared;
     Directory *directory;
-    Mailstore *mailstore;
+    Stores *stores;
     guint outage_attempts;
 } Worker;
 
@@ -28,7 +29,7 @@ static void end_outage(Shared *shared, const char *server, bool anew)
         outages_end(shared->outages, server);
 }
 
-/* Both connections stand, or a pause was made. */
+/* The connections stand that all changes need, or a pause was made. */
 static bool connect_servers(Worker *worker)
 {
     const Config *config = worker->shared->config;
@@ -39,9 +40,7 @@ static bool connect_servers(Worker *worker)
     if (directory_connect(worker->directory, &anew, &fault)) {
         end_outage(worker->shared, server, anew);
         server = config->imap->uri;
-        if (mailstore_connect(worker->mailstore, &anew, &fault)
-            && blocked_notice_server(worker->shared->blocked, mailstore_server(worker->mailstore), &fault)) {
-            end_outage(worker->shared, server, anew);
+        if (stores_connect(worker->stores, &fault)) {
             g_atomic_int_set(&worker->shared->connected, 1);
             worker->outage_attempts = 0;
             return true;
@@ -92,12 +91,12 @@ static void set_aside(Worker *worker, const Change *change, GPtrArray *journal, 
 }
 
 /* Tries a change; NULL when it came to its end, else the fault (owned by the caller). */
-static GError *try_change(Worker *worker, Change *change, GPtrArray *journal)
+static GError *try_change(Worker *worker, Change *change, Mailstore *mailstore, GPtrArray *journal)
 {
     GError *fault = NULL;
 
     for (guint attempt = 1;; attempt++) {
-        if (provision_change(worker->shared, worker->directory, worker->mailstore, change, journal, &fault))
+        if (provision_change(worker->shared, worker->directory, mailstore, change, journal, &fault))
             return NULL;
         /* What was recorded may not be what there is: somebody removed a mailbox behind our back. */
         if (fault_of(fault) == FAULT_PARK && !change->verify) {
@@ -114,19 +113,61 @@ static GError *try_change(Worker *worker, Change *change, GPtrArray *journal)
     }
 }
 
-static void handle_change(Worker *worker, Change *change)
+/* Its server is out of reach until then. A one-shot run does not wait for it: the next one will. Takes `fault`. */
+static void put_off(Worker *worker, const Change *change, gint64 until_us, GPtrArray *journal, GError *fault)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (worker->shared->options->sync) {
+        set_aside(worker, change, journal, fault);
+        return;
+    }
+    if (!queue_defer(worker->shared->state, change, until_us, journal, &problem))
+        shared_fail(worker->shared, g_steal_pointer(&problem));
+    g_error_free(fault);
+}
+
+static void handle_change(Worker *worker, Change *change, Mailstore *mailstore)
 {
     g_autoptr(GPtrArray) journal = g_ptr_array_new_with_free_func((GDestroyNotify)journal_row_free);
-    GError *fault = try_change(worker, change, journal);
+    GError *fault = try_change(worker, change, mailstore, journal);
+    gint64 until_us;
+    bool out = stores_judge(worker->stores, mailstore, fault, &until_us);
 
     if (fault != NULL && fault_of(fault) == FAULT_RETRY && stop_asked(worker->shared->stop)) {
         break_off(worker, change, journal);
         g_error_free(fault);
         return;
     }
-    if (fault != NULL)
+    if (out)
+        put_off(worker, change, until_us, journal, fault);
+    else if (fault != NULL)
         set_aside(worker, change, journal, fault);
     g_atomic_int_inc(&worker->shared->progress.done);
+}
+
+static void take_change(Worker *worker, Change *change)
+{
+    Shared *shared = worker->shared;
+    g_autoptr(GPtrArray) journal = g_ptr_array_new();
+    g_autoptr(GError) fault = NULL;
+    Mailstore *mailstore;
+    gint64 until_us = 0;
+
+    if (!connect_servers(worker)) {
+        queue_return(shared->state, change);
+        return;
+    }
+    if (!stores_find(worker->stores, change, &mailstore, &until_us, &fault)) {
+        queue_return(shared->state, change);
+        shared_outage(shared, shared->config->imap->uri, ++worker->outage_attempts, g_steal_pointer(&fault));
+    } else if (mailstore != NULL) {
+        handle_change(worker, change, mailstore);
+    } else {
+        put_off(worker, change, until_us, journal,
+                g_error_new(FAULT, FAULT_RETRY, "the server that has, or is to have, the mailbox is out of reach (kolabctl problems)"));
+        g_atomic_int_inc(&shared->progress.done);
+    }
 }
 
 /* One turn; false when the thread should end. */
@@ -139,7 +180,7 @@ static bool work(Worker *worker)
 
     /* A daemon shows at its start that a server is out of reach; a one-shot run that finds nothing to do needs none, unless a
      * server may have become another that no longer has to be spared. */
-    if ((!shared->options->sync || blocked_must_ask(shared->blocked)) && !connect_servers(worker))
+    if ((!shared->options->sync || shared_must_ask(shared)) && !connect_servers(worker))
         return true;
     seen = queue_seen(shared->state);
     if (!domains_known(shared->domains)) {
@@ -151,10 +192,7 @@ static bool work(Worker *worker)
         return false;
     }
     if (change != NULL) {
-        if (connect_servers(worker))
-            handle_change(worker, change);
-        else
-            queue_return(shared->state, change);
+        take_change(worker, change);
         return true;
     }
     if (shared->options->sync && shared_is_drained(shared)) {
@@ -163,6 +201,7 @@ static bool work(Worker *worker)
         queue_wake(shared->state);
         return more;
     }
+    stores_rest(worker->stores);
     queue_wait(shared->state, shared->stop, seen, g_get_monotonic_time() + IDLE_US);
     return true;
 }
@@ -173,10 +212,10 @@ gpointer worker_run(gpointer data)
     Worker worker = {.shared = shared};
 
     worker.directory = directory_new(shared->config->directory, shared->stop);
-    worker.mailstore = mailstore_new(shared->config->imap, shared->stop);
+    worker.stores = stores_new(shared);
     while (!stop_asked(shared->stop) && work(&worker))
         continue;
-    mailstore_free(worker.mailstore);
+    stores_free(worker.stores);
     directory_free(worker.directory);
     return NULL;
 }

@@ -17,6 +17,7 @@ struct Mailstore {
     bool murder;              /* it is one of several, which know of each other; likewise */
     Backends *backends;
     char *culprit;            /* the backend that the work since mailstore_begin failed for; NULL: none */
+    char *reached;            /* the backend that answered last in it; NULL: none */
     bool user_names_known;
     Namespace user_names;     /* how users write theirs: the same for all of them */
 };
@@ -40,6 +41,7 @@ void mailstore_free(Mailstore *mailstore)
     namespace_clear(&mailstore->user_names);
     namespace_clear(&mailstore->admin_names);
     g_free(mailstore->culprit);
+    g_free(mailstore->reached);
     g_free(mailstore->server);
     g_free(mailstore);
 }
@@ -83,6 +85,14 @@ void mailstore_blame(Mailstore *mailstore, const char *server)
     mailstore->culprit = g_strdup(server);
 }
 
+static void note_reached(Mailstore *mailstore, const char *server)
+{
+    if (g_strcmp0(mailstore->reached, server) == 0)
+        return;
+    g_free(mailstore->reached);
+    mailstore->reached = g_strdup(server);
+}
+
 bool mailstore_run_at(Mailstore *mailstore, const char *server, GPtrArray *commands, GError **error)
 {
     bool ran;
@@ -91,7 +101,9 @@ bool mailstore_run_at(Mailstore *mailstore, const char *server, GPtrArray *comma
         return mailstore_run_admin(mailstore, commands, error);
     ran = backends_run(mailstore->backends, server, commands, error);
     mailstore->died = !ran && backends_died(mailstore->backends);
-    if (!ran)
+    if (ran)
+        note_reached(mailstore, server);
+    else
         mailstore_blame(mailstore, server);
     return ran;
 }
@@ -123,8 +135,10 @@ static ImapSession *open_user_at(Mailstore *mailstore, const char *server, const
     g_autoptr(GError) problem = NULL;
     ImapSession *session = backends_open_user(mailstore->backends, server, login, &problem);
 
-    if (session != NULL)
+    if (session != NULL) {
+        note_reached(mailstore, server);
         return session;
+    }
     if (fault_of(problem) == FAULT_RETRY)
         mailstore_blame(mailstore, server);
     g_propagate_error(error, g_steal_pointer(&problem));
@@ -181,9 +195,15 @@ const char *mailstore_culprit(const Mailstore *mailstore)
     return mailstore->culprit;
 }
 
+const char *mailstore_reached(const Mailstore *mailstore)
+{
+    return mailstore->reached;
+}
+
 void mailstore_begin(Mailstore *mailstore)
 {
     mailstore_blame(mailstore, NULL);
+    note_reached(mailstore, NULL);
 }
 
 void mailstore_rest(Mailstore *mailstore)

@@ -81,6 +81,31 @@ bool queue_postpone(State *state, const Change *change, const char *owner_domain
     return true;
 }
 
+static bool write_delay(State *state, const Change *change, const char *due, GError **error)
+{
+    g_autoptr(Query) query = query_begin_for(state, "UPDATE change SET due = ?3 WHERE domain = ?1 AND unique_id = ?2", change->domain,
+                                             change->unique_id, error);
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 3, due);
+    return query_run(state, query, "put off a change", error);
+}
+
+bool queue_defer(State *state, const Change *change, gint64 until_us, GPtrArray *journal, GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autofree char *now = wait_timestamp(0);
+    g_autofree char *due = wait_timestamp(MAX(until_us - g_get_monotonic_time(), 0));
+    g_auto(Transaction) transaction = {0};
+
+    if (!transaction_begin(&transaction, state, error) || !write_delay(state, change, due, error)
+        || !journal_write(state, change, journal, now, error) || !transaction_commit(&transaction, error))
+        return false;
+    queue_end_lease(state, change);
+    return true;
+}
+
 bool state_set_mailbox(State *state, const char *domain, const char *unique_id, const char *mailbox, GError **error)
 {
     static const char SET[] = "UPDATE entry SET mailbox = ?3, renaming_to = NULL, fingerprint = NULL"

@@ -1,0 +1,136 @@
+#include "daemon/stores.h"
+
+#include "model/fault.h"
+
+struct Stores {
+    Shared *shared;
+    GPtrArray *mailstores; /* of Mailstore*, in the order of the configuration's imap_servers */
+};
+
+Stores *stores_new(Shared *shared)
+{
+    Stores *stores = g_new0(Stores, 1);
+    const GPtrArray *servers = shared->config->imap_servers;
+
+    stores->shared = shared;
+    stores->mailstores = g_ptr_array_new_with_free_func((GDestroyNotify)mailstore_free);
+    for (guint i = 0; i < servers->len; i++)
+        g_ptr_array_add(stores->mailstores, mailstore_new(g_ptr_array_index(servers, i), shared->stop));
+    return stores;
+}
+
+void stores_free(Stores *stores)
+{
+    if (stores == NULL)
+        return;
+    g_ptr_array_unref(stores->mailstores);
+    g_free(stores);
+}
+
+/* A connection that others got before the outage began says nothing. */
+static bool connect_store(Stores *stores, guint at, GError **error)
+{
+    Shared *shared = stores->shared;
+    const ImapSettings *settings = g_ptr_array_index(shared->config->imap_servers, at);
+    Mailstore *mailstore = g_ptr_array_index(stores->mailstores, at);
+    bool anew;
+
+    if (!mailstore_connect(mailstore, &anew, error)
+        || !blocked_notice_server(shared_blocked(shared, settings), mailstore_server(mailstore), error))
+        return false;
+    if (anew)
+        outages_end(shared->outages, settings->uri);
+    return true;
+}
+
+/* Of several servers, one that is out stops only what needs it. */
+static bool try_store(Stores *stores, guint at, gint64 *until_us)
+{
+    Outages *outages = stores->shared->outages;
+    const char *uri = ((const ImapSettings *)g_ptr_array_index(stores->shared->config->imap_servers, at))->uri;
+    g_autoptr(GError) fault = NULL;
+
+    if (!outages_may_try(outages, uri, until_us))
+        return false;
+    if (connect_store(stores, at, &fault))
+        return true;
+    outages_begin(outages, uri, fault->message);
+    *until_us = outages_pause_end(outages, uri);
+    return false;
+}
+
+static bool has_one(const Stores *stores)
+{
+    return stores->mailstores->len == 1;
+}
+
+bool stores_connect(Stores *stores, GError **error)
+{
+    gint64 until_us;
+
+    if (has_one(stores))
+        return connect_store(stores, 0, error);
+    for (guint i = 0; i < stores->mailstores->len; i++)
+        if (!try_store(stores, i, &until_us))
+            continue;
+    return true;
+}
+
+static guint find_index(const Stores *stores, const char *domain)
+{
+    const Config *config = stores->shared->config;
+    guint at = 0;
+
+    g_ptr_array_find(config->imap_servers, config_imap_of(config, domain), &at);
+    return at;
+}
+
+/* Whether the backend that has the mailbox can be tried. */
+static bool may_try_host(Stores *stores, const Change *change, bool *may, gint64 *until_us, GError **error)
+{
+    g_autofree char *host = NULL;
+
+    *may = true;
+    if (!outages_any(stores->shared->outages))
+        return true;
+    if (!state_find_host(stores->shared->state, change->domain, change->unique_id, &host, error))
+        return false;
+    *may = host == NULL || outages_may_try(stores->shared->outages, host, until_us);
+    return true;
+}
+
+bool stores_find(Stores *stores, const Change *change, Mailstore **mailstore, gint64 *until_us, GError **error)
+{
+    guint at = find_index(stores, change->domain);
+    bool may;
+
+    *mailstore = NULL;
+    if (has_one(stores) ? !connect_store(stores, at, error) : !try_store(stores, at, until_us))
+        return !has_one(stores);
+    if (!may_try_host(stores, change, &may, until_us, error))
+        return false;
+    *mailstore = may ? g_ptr_array_index(stores->mailstores, at) : NULL;
+    if (may)
+        mailstore_begin(*mailstore);
+    return true;
+}
+
+bool stores_judge(Stores *stores, Mailstore *mailstore, const GError *fault, gint64 *until_us)
+{
+    Outages *outages = stores->shared->outages;
+    const char *culprit = mailstore_culprit(mailstore), *reached = mailstore_reached(mailstore);
+
+    if (reached != NULL && g_strcmp0(culprit, reached) != 0)
+        outages_end(outages, reached);
+    if (fault == NULL || fault_of(fault) != FAULT_RETRY || culprit == NULL)
+        return false;
+    outages_begin(outages, culprit, fault->message);
+    *until_us = outages_pause_end(outages, culprit);
+    return true;
+}
+
+void stores_rest(Stores *stores)
+{
+    for (guint i = 0; i < stores->mailstores->len; i++)
+        mailstore_rest(g_ptr_array_index(stores->mailstores, i));
+}
