@@ -137,16 +137,21 @@ bool state_find_lost(State *state, const char *domain, const char *unique_id, GP
 bool state_reserve(State *state, const char *domain, const char *unique_id, const char *primary, GPtrArray *aliases,
                    GHashTable *present, GError **error)
 {
+    /* Made by the policy stays made by it: the directory may have had the write of an earlier try. */
+    static const char DOUBT[] = "UPDATE address SET since = '' WHERE domain = ? AND unique_id = ? AND status = 'reserved'";
     static const char RESERVE[] = "INSERT INTO address (domain, address, unique_id, role, status, since, made)"
                                   " VALUES (?, ?, ?, ?, 'reserved', ?, ?)"
                                   " ON CONFLICT DO UPDATE SET role = excluded.role, status = 'reserved',"
-                                  "  made = max(made, excluded.made)"
+                                  "  since = iif(since = '', excluded.since, since), made = max(made, excluded.made)"
                                   " WHERE status = 'reserved' OR excluded.made = 1";
+    static const char FORGET[] = "DELETE FROM address WHERE domain = ? AND unique_id = ? AND since = ''";
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
     g_autofree char *now = wait_timestamp(0);
     g_auto(Transaction) transaction = {0};
 
-    return transaction_begin(&transaction, state, error) && address_release(state, domain, unique_id, error)
+    return transaction_begin(&transaction, state, error)
+        && query_run_for(state, DOUBT, domain, unique_id, "reserve addresses", error)
         && write_addresses(state, RESERVE, domain, unique_id, primary, aliases, present, now, error)
+        && query_run_for(state, FORGET, domain, unique_id, "reserve addresses", error)
         && transaction_commit(&transaction, error);
 }
