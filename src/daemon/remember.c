@@ -26,11 +26,14 @@ static const Step *find_quota_step(const Plan *plan)
 bool remember_plan(Job *job, GError **error)
 {
     const Step *quota = find_quota_step(job->plan);
-    gint64 recorded_kib = job->record != NULL ? job->record->quota_kib : QUOTA_ANY;
+    gint64 quota_kib = job->record != NULL ? job->record->quota_kib : QUOTA_ANY;
     bool moves = job->plan->takes_name && g_strcmp0(job_recorded_mailbox(job), job->account->mailbox) != 0;
 
+    /* A limit that is to be lifted stays on record as ours until it is gone: others are left alone. */
+    if (quota != NULL && quota->quota_kib >= 0)
+        quota_kib = quota->quota_kib;
     return (quota == NULL && !job->plan->takes_name)
-        || remember_begin(job, moves ? job->account->mailbox : NULL, quota != NULL ? quota->quota_kib : recorded_kib, error);
+        || remember_begin(job, moves ? job->account->mailbox : NULL, quota_kib, error);
 }
 
 static bool knows_folder(const Job *job, const char *folder)
