@@ -51,7 +51,7 @@ bool mailstore_observe(Mailstore *mailstore, const Account *account, const char 
                        Observed **observed, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Deletes a mailbox; a user's with all its folders, another one only when it has none below it. "Does not exist" is success.
- * FAULT_PARK: the server refuses. FAULT_RETRY: the connection. */
+ * FAULT_PARK: the server refuses. FAULT_RETRY: the connection, or it has just deleted another one of this name. */
 bool mailstore_delete(Mailstore *mailstore, const char *mailbox, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Only whether two mailboxes exist: `mailbox` and `previous`. *observed is owned by the caller. */

@@ -37,6 +37,15 @@ static bool reach_backend(Mailstore *mailstore, const char *mailbox, bool *exist
     return true;
 }
 
+/* Cyrus keeps what it deletes under a name with the second in it: it cannot keep two of one name and one second. */
+static void set_failure(GError **error, const char *uri, const char *mailbox, const ImapCommand *command)
+{
+    if (imap_says_exists(command))
+        g_set_error(error, FAULT, FAULT_RETRY, "%s: delete the mailbox: the server deleted another %s in the same second", uri, mailbox);
+    else
+        imap_set_refusal(error, uri, "delete the mailbox", command);
+}
+
 bool mailstore_delete(Mailstore *mailstore, const char *mailbox, GError **error)
 {
     const ImapSettings *settings = mailstore_settings(mailstore);
@@ -58,7 +67,7 @@ bool mailstore_delete(Mailstore *mailstore, const char *mailbox, GError **error)
         return false;
     if (command->status == IMAP_OK || imap_says_absent(command))
         return true;
-    imap_set_refusal(error, settings->uri, "delete the mailbox", command);
+    set_failure(error, settings->uri, mailbox, command);
     take_right_back(mailstore, wire, settings->admin_login);
     return false;
 }

@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 import subprocess
+import time
 
 import ldap
 import pytest
@@ -382,6 +383,20 @@ def test_in_keep_mode_a_mailbox_goes_only_when_an_operator_says_so(lab, kolabd):
     kolabd.ctl("approve", jane)
     kolabd.run("--sync")
     assert not lab.imap.exists(mailbox(lab, "jane"))
+
+
+def test_two_mailboxes_of_one_name_that_are_deleted_in_one_second_are_both_kept_for_a_while(lab, kolabd):
+    jane, _ = add(lab, "jane", "john")
+    kolabd.run("--sync")
+    lab.delete(jane)
+    now = int(time.time())
+    names = [f"DELETED/user/jane.example/{second:08X}@{lab.domain}" for second in (now, now + 1)]
+    for name in names:
+        lab.imap.create(name)
+    kolabd.run("--sync")
+    assert lab.imap.mailboxes(f"user/%@{lab.domain}") == [mailbox(lab, "john")]
+    assert departures(kolabd) == {mailbox(lab, "jane"): ("deleted", "gone")}
+    assert len(lab.imap.mailboxes(f"DELETED/user/jane.example/%@{lab.domain}")) == 3
 
 
 # --- shared mailboxes
