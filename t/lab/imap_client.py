@@ -79,6 +79,7 @@ class Session:
     def __init__(self, port, ca_file, login, password, as_user="", host="127.0.0.1", signed=True):
         context = ssl.create_default_context(cafile=ca_file)
         self.imap = Connection(host, port, ssl_context=context, timeout=30)
+        self.imap.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.imap.authenticate("PLAIN", lambda _: f"{as_user}\0{login}\0{password}".encode())
         if signed:
             self.command("ID", SIGNATURE)

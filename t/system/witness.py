@@ -75,7 +75,8 @@ class Telemetry:
         """[(user, command without its tag)], each user's in order. A file is named after the service and the process: those of
         who came by TLS at once begin with imaps-, those of frontends with imap-."""
         found = []
-        for path in sorted(self.directory.glob(f"*/{files}")):
+        grown = [path for path in self.directory.glob(f"*/{files}") if path.stat().st_size > mark.get(path, 0)]
+        for path in sorted(grown):
             for session in self.sessions(path.read_bytes()):
                 commands = list(self.commands(*session))
                 if not any(imap_client.SIGNATURE in command for _, command in commands):
