@@ -25,7 +25,7 @@ from lab import open_lab, open_witnesses  # noqa: E402
 from murder import MurderLab, may_listen, open_murder  # noqa: E402
 from outputs import check_no_secret  # noqa: E402
 from polling import wait_until as poll  # noqa: E402
-from servers import Servers  # noqa: E402
+from servers import FixedServers, Servers  # noqa: E402
 
 NUMBERS = itertools.count(1)
 
@@ -91,6 +91,39 @@ def other_murder(murder, servers, open_murder_lab):
             directory = servers.directory / f"murder-{next(NUMBERS)}"
             return open_murder_lab(stack.enter_context(open_murder(directory, servers.directory / "ca", **options)))
         yield start
+
+
+@pytest.fixture(scope="session")
+def fixed_servers(servers):
+    fixed = FixedServers(servers)
+    yield fixed
+    fixed.imap.stop()
+
+
+@pytest.fixture(scope="session")
+def fixed_witnesses(fixed_servers):
+    return open_witnesses(fixed_servers)
+
+
+@pytest.fixture
+def open_fixed(fixed_servers, fixed_witnesses, tmp_path, request):
+    """Opens one lab after the other, of the servers whose shared mailboxes take metadata: `with open_fixed() as lab`."""
+    @contextlib.contextmanager
+    def open_one():
+        number = next(NUMBERS)
+        directory = tmp_path / f"t{number}"
+        directory.mkdir()
+        with open_lab(fixed_servers, fixed_witnesses, number, directory) as opened:
+            request.node.kolabd_log = opened.kolabd.log
+            yield opened
+    yield open_one
+    check_no_secret(tmp_path)
+
+
+@pytest.fixture
+def fixed(open_fixed):
+    with open_fixed() as opened:
+        yield opened
 
 
 @pytest.fixture

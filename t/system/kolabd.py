@@ -77,9 +77,9 @@ class Kolabd:
         with contextlib.closing(sqlite3.connect(f"file:{self.state}?mode=ro", uri=True)) as connection:
             return connection.execute(statement).fetchall()
 
-    def start(self, *arguments):
+    def start(self, *arguments, program="kolabd", environment=None):
         """Starts the daemon; gives a handle."""
-        daemon = Daemon(self.command("kolabd", arguments), self.log, self.directory)
+        daemon = Daemon(self.command(program, arguments), self.log, self.directory, environment or {})
         self.daemons.append(daemon)
         return daemon
 
@@ -90,9 +90,9 @@ class Kolabd:
         # A daemon must not outlive a pytest that was killed.
         return ["setpriv", "--pdeathsig", "KILL", *WRAPPER, str(path), "--config", str(self.config), *map(str, arguments)]
 
-    def complete(self, program, arguments, check, timeout):
+    def complete(self, program, arguments, check, timeout, environment=None):
         done = subprocess.run(self.command(program, arguments), capture_output=True, text=True, errors="replace",
-                              timeout=timeout, stdin=subprocess.DEVNULL)
+                              timeout=timeout, stdin=subprocess.DEVNULL, env=dict(os.environ, **(environment or {})))
         with self.log.open("a") as log:
             log.write(f"$ {program} {shlex.join(map(str, arguments))}\n{done.stdout}{done.stderr}[exit status {done.returncode}]\n")
         if check is not False:
@@ -110,7 +110,7 @@ class Kolabd:
 class Daemon:
     """A running kolabd. What it writes goes to the test's log file."""
 
-    def __init__(self, command, log, directory):
+    def __init__(self, command, log, directory, environment):
         self.log = log
         self.log_start = log.stat().st_size if log.exists() else 0
         self.notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -120,7 +120,8 @@ class Daemon:
         self.notified = ""
         with log.open("ab") as output:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                                            cwd=directory, env=dict(os.environ, NOTIFY_SOCKET="@" + address[1:]))
+                                            cwd=directory,
+                                            env=dict(os.environ, NOTIFY_SOCKET="@" + address[1:], **environment))
 
     @property
     def pid(self):

@@ -70,3 +70,16 @@ class Servers:
     def close(self):
         self.guard.stdin.close()
         self.guard.wait()
+
+
+class FixedServers:
+    """The session's directory server, with an IMAP server that survives SETMETADATA on shared mailboxes."""
+
+    def __init__(self, servers):
+        self.servers = servers
+        self.ds = servers.ds
+        self.imap = Server("imap", servers.directory, "imap-fixed", LAB_FIX_4611="1")
+        self.imap.start()
+
+    def restart_stopped(self):
+        self.servers.restart_stopped()

@@ -6,53 +6,10 @@ import sqlite3
 
 import pytest
 
-from lab import open_lab, open_witnesses
-from servers import Server
-
 SHARED_FOLDER = ["top", "mailRecipient", "kolabSharedFolder"]
 RESOURCE = [*SHARED_FOLDER, "kolabResource"]
 FOLDER_TYPE = "/shared/vendor/kolab/folder-type"
 ALL = "lrswipkxtecda"
-
-
-class FixedServers:
-    """The session's directory server, with an IMAP server that survives SETMETADATA on shared mailboxes."""
-
-    def __init__(self, servers):
-        self.servers = servers
-        self.ds = servers.ds
-        self.imap = Server("imap", servers.directory, "imap-fixed", LAB_FIX_4611="1")
-        self.imap.start()
-
-    def restart_stopped(self):
-        self.servers.restart_stopped()
-
-
-@pytest.fixture(scope="session")
-def fixed_servers(servers):
-    fixed = FixedServers(servers)
-    yield fixed
-    fixed.imap.stop()
-
-
-@pytest.fixture(scope="session")
-def fixed_witnesses(fixed_servers):
-    return open_witnesses(fixed_servers)
-
-
-@pytest.fixture
-def numbers(request):
-    return request.config.stash.setdefault(NUMBERS, iter(range(5000, 9000)))
-
-
-NUMBERS = pytest.StashKey()
-
-
-@pytest.fixture
-def fixed(fixed_servers, fixed_witnesses, numbers, tmp_path, request):
-    with open_lab(fixed_servers, fixed_witnesses, next(numbers), tmp_path) as opened:
-        request.node.kolabd_log = opened.kolabd.log
-        yield opened
 
 
 def add_shared(lab, cn, kind=SHARED_FOLDER, parent=None, **attributes):
