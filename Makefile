@@ -66,6 +66,10 @@ FUZZERS := $(patsubst t/fuzz/%.c,$(BUILD)/t/%,$(sort $(wildcard t/fuzz/fuzz_$(or
 # What makes GLib's locks visible to ThreadSanitizer.
 TSAN_GLIB := $(if $(findstring thread,$(SANITIZE)),$(BUILD)/t/tsan_glib.o)
 
+# The program that is killed after every step of its work is kolabd, with crash_points.c in front of these functions.
+CRASH_PROGRAM := $(BUILD)/t/kolabd-crash
+CRASH_WRAPPED := sqlite3_step sqlite3_exec directory_write imap_session_run imap_connection_send imap_reply_parse
+
 VALGRIND := valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
 
 Q := $(if $(V),,@)
@@ -78,8 +82,8 @@ need = ! command -v apt-get > /dev/null || dpkg-query -W -f '$${Status}\n' $1 2>
 keep_postfix_off = [ -z "$(PACKAGES_POSTFIX)" ] || ! command -v debconf-set-selections > /dev/null || dpkg-query -W postfix > /dev/null 2>&1 || \
   echo 'postfix postfix/main_mailer_type select No configuration' | $(SUDO) debconf-set-selections
 
-.PHONY: help demo all check check-unit check-system check-murder check-asan check-tsan check-valgrind fuzz lint bench soak cover \
-  install uninstall clean deps deps-build deps-check deps-lint deps-sanitize run-tests run-unit run-system run-fuzz FORCE
+.PHONY: help demo all check check-unit check-system check-murder check-crash check-asan check-tsan check-valgrind fuzz lint bench soak \
+  cover install uninstall clean deps deps-build deps-check deps-lint deps-sanitize run-tests run-unit run-system run-fuzz FORCE
 
 all: $(BUILD)/kolabd $(BUILD)/kolabctl
 
@@ -89,6 +93,7 @@ help:
 	@echo 'make all             kolabd and kolabctl in $(BUILD)/'
 	@echo 'make check-unit      unit tests only              make check-system   system tests only (T=expression selects)'
 	@echo 'make check-murder    everything that is to go through on a Cyrus murder, also what takes too long for make check'
+	@echo 'make check-crash     kolabd is killed after every step of its work, and started again (make check: a sample)'
 	@echo 'make check-asan      all tests, ASan and UBSan    make check-tsan     all tests, TSan'
 	@echo 'make check-valgrind  unit tests, a sync and a daemon under valgrind'
 	@echo 'make fuzz            every fuzz target, FUZZ_S=$(FUZZ_S) seconds each (T=name: only this one)'
@@ -130,6 +135,15 @@ $(BUILD)/kolabctl: $(BUILD)/src/daemon/control.o $(TSAN_GLIB) $(LIBRARY)
 	@$(if $(V),,echo '  LINK  $@')
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
+$(CRASH_PROGRAM): $(BUILD)/src/daemon/main.o $(BUILD)/t/crash_points.o $(TSAN_GLIB) $(LIBRARY)
+	@$(if $(V),,echo '  LINK  $@')
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(CRASH_WRAPPED:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
+
+$(BUILD)/t/crash_points.o: t/system/crash_points.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@$(if $(V),,echo '  CC    $<')
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
 $(BUILD)/t/tsan_glib.o: t/unit/tsan_glib.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -152,7 +166,7 @@ $(BUILD)/t/replay_%: t/fuzz/fuzz_%.c t/fuzz/replay.c $(TSAN_GLIB) $(LIBRARY)
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.c %.o %.a,$^) $(LIBS)
 
 -include $(LIBRARY_OBJECTS:.o=.d) $(BUILD)/src/daemon/main.d $(BUILD)/src/daemon/control.d \
-  $(UNIT_TESTS:=.d) $(FUZZERS:=.d) $(TSAN_GLIB:.o=.d)
+  $(UNIT_TESTS:=.d) $(FUZZERS:=.d) $(TSAN_GLIB:.o=.d) $(BUILD)/t/crash_points.d
 
 # --- what each target needs from Debian
 
@@ -185,6 +199,8 @@ check-system: deps-check
 	$(Q)$(MAKE) --no-print-directory run-system
 check-murder: deps-check
 	$(Q)$(MAKE) --no-print-directory run-system M=murder
+check-crash: deps-check
+	$(Q)KOLABD_CRASH_EVERY=1 $(MAKE) --no-print-directory run-system T=test_crash PYTEST_FLAGS='-rP $(PYTEST_FLAGS)'
 
 # One after the other, also under -j: what they say would mix.
 run-tests: all $(UNIT_TESTS) $(REPLAYS)
@@ -194,7 +210,7 @@ run-unit: $(UNIT_TESTS) $(REPLAYS)
 	@status=0; for t in $(UNIT_TESTS); do $(TEST_WRAPPER) $$t || status=1; done; \
 	for r in $(REPLAYS); do n=$${r##*/replay_}; printf 'Replaying %s: ' $$n; $(TEST_WRAPPER) $$r t/fuzz/corpus/$$n/* || \
 	  { status=1; for f in t/fuzz/corpus/$$n/*; do $$r $$f > /dev/null 2>&1 || echo "$$f fails"; done; }; done; exit $$status
-run-system: all
+run-system: all $(CRASH_PROGRAM)
 	@KOLABD_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -p no:cacheprovider -q -m '$(M)' \
 	  $(if $(T),-k '$(T)') $(PYTEST_FLAGS) t/system
 

@@ -45,13 +45,13 @@ headers_compile_alone() {
   return "$status"
 }
 
-# Programs and unit tests; a fuzz target is one build of everything, so that its own source must do here.
+# Programs, unit tests, what system tests kill; a fuzz target is one build of everything, so that its own source must do here.
 builds_without_warnings() {
   local compiler=$1 build=$temporary/$1 test tests=()
   for test in t/unit/check_*.c; do
     [ ! -e "$test" ] || tests+=("$build/t/$(basename "$test" .c)")
   done
-  run_make -k -j"$(nproc)" BUILD="$build" CC="$compiler" CFLAGS='-g -Werror' all "${tests[@]}"
+  run_make -k -j"$(nproc)" BUILD="$build" CC="$compiler" CFLAGS='-g -Werror' all "${tests[@]}" "$build/t/kolabd-crash"
 }
 
 fuzz_targets_compile() {

@@ -1,15 +1,14 @@
 """Anything, in any order: random operations on people while the daemon runs and is killed, against a model of what must come out.
 
-KOLABD_SEED chooses another run ("random": any), KOLABD_OPERATIONS makes it longer."""
+KOLABD_SEED chooses another run (see seed.py), KOLABD_OPERATIONS makes it longer."""
 
 import os
 import random
 import sqlite3
 
 from lab import ORGANIZATIONAL_UNIT, PERSON
+from seed import SEED
 
-SEED = os.environ.get("KOLABD_SEED") or "1"
-SEED = random.SystemRandom().randrange(10 ** 6) if SEED == "random" else int(SEED)
 OPERATIONS = int(os.environ.get("KOLABD_OPERATIONS") or 300)
 OTHER_CLASSES = [name for name in PERSON if name != "kolabInetOrgPerson"] + ["extensibleObject"]
 GIVEN_NAMES = ["Ann", "Bob", "Cat"]
