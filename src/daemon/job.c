@@ -53,6 +53,8 @@ PlanHistory job_history(const Job *job, GPtrArray *folders, GPtrArray *acl)
         return history;
     history.mailbox = job->record->mailbox;
     history.quota_kib = job->record->quota_kib;
+    if (job->created_steps > 0) /* what was recorded is of a mailbox that is gone */
+        return history;
     history.folders = as_list(folders, job->record->folders);
     history.acl = as_list(acl, job->record->acl);
     return history;
