@@ -20,6 +20,8 @@ INSTALL ?= install
 FUZZ_S ?= 10
 # The system tests' marks to select by (see t/system/conftest.py)
 M ?= not slow
+# The modules that `make check-murder` repeats there: the whole life of people, folders and shared mailboxes
+ON_MURDER := test_users or test_folders or test_life or test_shared or test_departed
 
 LIBRARIES := glib-2.0 ldap libcurl sqlite3 yaml-0.1 icu-i18n icu-uc libsystemd
 PACKAGES_BUILD := gcc make pkg-config git libglib2.0-dev libldap-dev libcurl4-openssl-dev libsqlite3-dev libyaml-dev \
@@ -199,6 +201,7 @@ check-system: deps-check
 	$(Q)$(MAKE) --no-print-directory run-system
 check-murder: deps-check
 	$(Q)$(MAKE) --no-print-directory run-system M=murder
+	$(Q)$(MAKE) --no-print-directory run-system T='$(ON_MURDER)' PYTEST_FLAGS='--on-murder $(PYTEST_FLAGS)'
 check-crash: deps-check
 	$(Q)KOLABD_CRASH_EVERY=1 $(MAKE) --no-print-directory run-system T=test_crash PYTEST_FLAGS='-rP $(PYTEST_FLAGS)'
 

@@ -1,7 +1,7 @@
 """Fixtures of the system tests: the real 389 Directory Server and Cyrus IMAP, once a session; a domain of its own, once a test.
 
-A test takes `lab` (see lab.py), or one of its parts: `imap`, `kolabd`. `murder_lab` is a lab on a murder (see murder.py); a
-module that says so runs all its tests there:
+A test takes `lab` (see lab.py), or one of its parts: `imap`, `kolabd`. `murder_lab` is a lab on a murder (see murder.py);
+with --on-murder (PYTEST_FLAGS=--on-murder), or in a module that says so, `lab` is one, too:
 
     @pytest.fixture
     def lab(murder_lab):
@@ -47,6 +47,9 @@ def witnesses(servers):
 
 @pytest.fixture
 def lab(servers, witnesses, tmp_path, request):
+    if request.config.getoption("--on-murder"):
+        yield request.getfixturevalue("murder_lab")
+        return
     with open_lab(servers, witnesses, next(NUMBERS), tmp_path) as opened:
         request.node.kolabd_log = opened.kolabd.log
         yield opened
@@ -161,12 +164,19 @@ def pytest_runtest_makereport(item):
         report.sections.append(("kolabd", log.read_text(errors="replace")[-20000:]))
 
 
+def pytest_addoption(parser):
+    parser.addoption("--on-murder", action="store_true", help="run the tests of a single server on a murder")
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "murder: needs a Cyrus murder")
+    config.addinivalue_line("markers", "alone: says something of a single server only")
     config.addinivalue_line("markers", "slow: not part of `make check`, but of `make check-murder`")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     for item in items:
         if "murder" in item.fixturenames:
             item.add_marker("murder")
+        if config.getoption("--on-murder") and item.get_closest_marker("alone"):
+            item.add_marker(pytest.mark.skip(reason="says something of a single server only"))

@@ -13,6 +13,7 @@ import ldap.modlist
 from kolabd import Kolabd
 from witness import AccessLog, LDAP_WRITES, Telemetry, is_imap_write
 
+PARTITION_ENTRY = "/shared/vendor/cmu/cyrus-imapd/partition"
 ORGANIZATIONAL_UNIT = ["top", "organizationalUnit"]
 PERSON = ["top", "person", "organizationalPerson", "inetOrgPerson", "mailRecipient", "kolabInetOrgPerson"]
 # The classes of a person demand sn: without, it takes others.
@@ -88,6 +89,9 @@ class ImapHelper:
 
     def exists(self, mailbox):
         return self.admin.exists(mailbox)
+
+    def partition(self, mailbox):
+        return self.admin.metadata(mailbox, PARTITION_ENTRY)[PARTITION_ENTRY]
 
     def quota(self, mailbox):
         """KiB; None without a limit."""
@@ -191,6 +195,10 @@ class Lab:
         values = (self.get(dn) or {}).get(attribute) or [None]
         assert len(values) == 1, f"{attribute} of {dn}: {values}"
         return values[0]
+
+    def mail_host(self, _mailbox):
+        """What mailHost should say of a mailbox."""
+        return self.cyrus.env["IMAP_HOST"]
 
     # --- the servers as witnesses
 

@@ -2,6 +2,7 @@
 sees them."""
 
 import contextlib
+import imaplib
 import os
 import pathlib
 import shlex
@@ -13,7 +14,6 @@ from servers import DIE_WITH_US, LAB, Server
 from witness import Telemetry, is_imap_write
 
 SERVER_ENTRY = "/shared/vendor/cmu/cyrus-imapd/server"
-PARTITION_ENTRY = "/shared/vendor/cmu/cyrus-imapd/partition"
 
 
 def may_listen():
@@ -89,12 +89,25 @@ class Murder:
 
 
 class MurderImap(ImapHelper):
-    """As lab-admin at the frontend. Metadata is read and written at the mailbox's backend: a frontend of 3.6.1 says OK to either,
-    and does nothing."""
+    """As lab-admin at the frontend, which knows the latest when it is asked. Metadata is read and written at the mailbox's
+    backend: a frontend of 3.6.1 says OK to either, and does nothing."""
 
     def __init__(self, murder, backends):
         super().__init__(murder.frontend.env)
         self.backends = backends
+
+    @property
+    def admin(self):
+        """For the rights of a mailbox that it does not know a frontend asks the master for the news, all of them."""
+        session = super().admin
+        with contextlib.suppress(imaplib.IMAP4.error):
+            session.acl("no-such-mailbox")
+        return session
+
+    def session(self, user=""):
+        if user:
+            _ = self.admin
+        return super().session(user)
 
     def create(self, mailbox, backend=None, partition=None):
         places = [*(["SERVER", backend.name] if backend else []), *(["PARTITION", partition] if partition else [])]
@@ -114,6 +127,9 @@ class MurderImap(ImapHelper):
         name = imap_client.quote(imap_client.encode_name(mailbox))
         self.admin.command("RENAME", name, name, f"{backend.name}!{partition}" if partition else backend.name)
 
+    def partition(self, mailbox):
+        return self.backend(mailbox).partition(mailbox)
+
     def metadata(self, user, folder, *entries):
         return self.backend(f"user/{user}").metadata(user, folder, *entries)
 
@@ -132,9 +148,6 @@ class Backend(ImapHelper):
     @property
     def name(self):
         return self.part.name
-
-    def partition(self, mailbox):
-        return self.admin.metadata(mailbox, PARTITION_ENTRY)[PARTITION_ENTRY]
 
 
 class MurderLab(Lab):
@@ -161,8 +174,15 @@ class MurderLab(Lab):
         for backend in self.backends:
             backend.telemetry.watch(*users)
 
+    def mail_host(self, mailbox):
+        return self.imap.server(mailbox)
+
     def mark(self):
         return *super().mark(), *(backend.telemetry.mark() for backend in self.backends)
+
+    def imap_commands(self, mark):
+        """[(user, command)] of kolabd since the mark, to the frontend and to the backends."""
+        return super().imap_commands(mark) + [command for number in range(2) for command in self.backend_commands(mark, number)]
 
     def backend_commands(self, mark, number):
         """[(user, command)] of kolabd's own sessions to backend 0 or 1 since the mark; not what the frontend relays."""

@@ -26,15 +26,13 @@ def root_of(lab, folder):
 
 
 def partition_of(lab, folder):
-    entry = "/shared/vendor/cmu/cyrus-imapd/partition"
-    return lab.imap.admin.metadata(name(lab, folder), entry)[entry]
+    return lab.imap.partition(name(lab, folder))
 
 
 def uses(lab, login):
     """{folder: special use}, of those that have one."""
-    with lab.imap.session(login) as session:
-        entry = "/private/specialuse"
-        found = {folder: session.metadata(folder, entry)[entry] for folder in session.own_folders() if folder != "INBOX"}
+    entry = "/private/specialuse"
+    found = {folder: lab.imap.metadata(login, folder, entry)[entry] for folder in lab.imap.folders(login) if folder != "INBOX"}
     return {folder: use for folder, use in found.items() if use}
 
 
@@ -79,6 +77,7 @@ def test_a_folder_goes_to_its_partition_and_its_parent_does_not(lab, kolabd, jan
     check_nothing_to_do(lab, kolabd)
 
 
+@pytest.mark.alone  # on a murder, once for each backend
 def test_a_partition_that_the_server_has_not_is_warned_of_once_and_left_out(lab, kolabd, jane):
     for number in range(4):
         lab.add_person(f"p{number}", givenName="Pat", sn="Example", mail=f"p{number}@{lab.domain}")

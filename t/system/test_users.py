@@ -40,7 +40,7 @@ def test_sync_brings_a_new_person_in_order(lab, kolabd):
     assert person["mail"] == [f"jane.example@{lab.domain}"]
     assert person["alias"] == [f"j.example@{lab.domain}", f"jane@{lab.domain}"]
     assert person["mailQuota"] == ["1048576"]
-    assert person["mailHost"] == ["127.0.0.1"]
+    assert person["mailHost"] == [lab.mail_host(f"user/jane.example@{lab.domain}")]
     assert lab.imap.quota(f"user/jane.example@{lab.domain}") == 1048576
     check_default_folders(lab, f"jane.example@{lab.domain}")
 
