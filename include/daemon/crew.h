@@ -9,8 +9,8 @@
 
 typedef struct Crew Crew;
 
-/* The arguments must outlive it. `patient`: as in Shared. */
-Crew *crew_new(const Config *config, const RunOptions *options, State *state, bool patient);
+/* The arguments must outlive it; `handovers` is NULL for a one-shot run. `patient`: as in Shared. */
+Crew *crew_new(const Config *config, const RunOptions *options, State *state, Handovers *handovers, bool patient);
 /* Its threads have ended, or were never started. */
 void crew_free(Crew *crew);
 Shared *crew_shared(Crew *crew);

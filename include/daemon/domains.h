@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemon/domain.h"
+#include "wait/wait.h"
 
 #include <glib.h>
 
@@ -14,6 +15,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Domains, domains_free)
 
 /* Whether the domains are known: before, nothing can be said about any entry. */
 bool domains_known(Domains *domains);
+/* Waits until they are; false when the daemon stops first (domains_wake makes that known). */
+bool domains_wait_known(Domains *domains, Stop *stop);
+void domains_wake(Domains *domains);
 
 /* All of them, sorted by name: an array of Domain* that nobody changes, to be unreferenced. Empty while unknown. */
 GPtrArray *domains_list(Domains *domains);

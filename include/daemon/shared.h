@@ -1,9 +1,11 @@
 /* shared.h - what the threads of a process share. Everything in it outlives them. */
 #pragma once
 
+#include "daemon/asked.h"
 #include "daemon/blocked.h"
 #include "daemon/config.h"
 #include "daemon/domains.h"
+#include "daemon/handover.h"
 #include "daemon/murder.h"
 #include "daemon/outages.h"
 #include "daemon/progress.h"
@@ -17,9 +19,7 @@ typedef struct {
     bool sync;     /* one shot: bring everything in order, then end */
     bool dry_run;  /* print plans instead of applying them */
     bool json;     /* print them as JSON, one object a line */
-    bool resync;   /* look at every entry and verify the IMAP side */
-    char *domain;  /* only this domain; NULL: all */
-    char *entry;   /* only this entry, by DN or address; NULL: all */
+    Asked asked;
 } RunOptions;
 
 /* Stages at the end of a one-shot run: after each there may be changes again. */
@@ -35,6 +35,7 @@ typedef struct {
     Domains *domains; /* owned */
     State *state;
     Stop *stop;
+    Handovers *handovers; /* NULL: one-shot run */
     bool patient;         /* another configuration of this process has worked: what is refused now is an outage, and no end */
     Progress progress;
     GPtrArray *blocked;   /* of Blocked*: what each IMAP server dies of, in the order of the configuration's imap_servers */
@@ -72,7 +73,8 @@ void shared_unclaim(Shared *shared, const char *mailbox);
 void shared_fail(Shared *shared, GError *fatal);
 
 /* `server` (its URI) cannot be reached, or refuses us: an outage, and a pause (idle) before attempt + 1.
- * FAULT_STOP before the first success, unless `patient`, and the last attempt of a one-shot run end the process. Takes `fault`. */
+ * FAULT_STOP before the first success, unless `patient`, and the last attempt of a one-shot run end the process; what was handed
+ * over ends after as many. Takes `fault`. */
 void shared_outage(Shared *shared, const char *server, guint attempt, GError *fault);
 
 /* Nothing waits, nobody works, and no sweep can add anything: for the end of a one-shot run. */

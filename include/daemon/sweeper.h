@@ -22,3 +22,6 @@ gpointer sweeper_run(gpointer sweeper);
 /* The one-shot run's sweep thread: reads which domains there are, each of them once (or the one entry that was asked for), then
  * clears shared->sweeping. A domain whose sweep stays incomplete counts in shared->incomplete; the others go on. */
 gpointer sweeper_run_once(gpointer sweeper);
+
+/* The daemon's thread for what is handed over: makes the sweeps of one after the other, as a one-shot run would. Of a Shared. */
+gpointer sweeper_run_handovers(gpointer shared);

@@ -71,9 +71,10 @@ bool departure_summarize(State *state, DepartureSummary *summary, GError **error
 /* Has another process written to the state file since the last call? */
 bool departure_touched(State *state, bool *touched, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* As queue_seen and queue_wait, for departures written and deleted. */
+/* As queue_seen, queue_wait and queue_wake, for departures written and deleted. */
 guint departure_seen(State *state);
 void departure_wait(State *state, Stop *stop, guint seen, gint64 deadline_us);
+void departure_wake(State *state);
 
 /* The word of `operator`, in a state opened with STATE_OPERATOR: what `what` names (a domain: all of it that is held; a unique
  * id, DN, address or mailbox: that entry; NULL: all that is held) may be deleted, in the daemon or the next --sync.

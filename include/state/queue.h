@@ -18,6 +18,7 @@ typedef struct {
     char *dn;          /* of the last failed try; the worker sets it once it knows: a problem is shown with it */
     char *waits_for;   /* the worker sets it when it fails: a mailbox of another entry, or an ACL identifier; once nobody
                           has that any more the change is due at once */
+    bool changed;      /* the worker sets it: a step was carried out */
     bool verify;       /* look at the IMAP side too, whatever the state says */
     guint attempts;    /* failed ones so far */
     char *last_error;  /* of the last failed try; NULL: none */
@@ -66,6 +67,9 @@ bool queue_fail(State *state, const Change *change, Fault fault, const char *mes
 /* The word of `operator`, in a state opened with STATE_OPERATOR: what is set aside or waits for another try becomes due, once more
  * if a worker is trying it. `what` is a unique id, DN, address or mailbox; NULL: all. *count says how many there were. */
 bool queue_retry(State *state, const char *what, const char *operator, guint *count, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The unique ids of a domain's changes that are due now, or leased: a new array of char*, owned by the caller. */
+bool queue_list_due(State *state, const char *domain, GPtrArray **unique_ids, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Where an entry's change stands. */
 typedef enum {

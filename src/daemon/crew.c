@@ -23,12 +23,13 @@ typedef struct {
     gpointer data;
 } Task;
 
-Crew *crew_new(const Config *config, const RunOptions *options, State *state, bool patient)
+Crew *crew_new(const Config *config, const RunOptions *options, State *state, Handovers *handovers, bool patient)
 {
     Crew *crew = g_new0(Crew, 1);
 
     crew->stop = stop_new();
     shared_init(&crew->shared, config, options, state, crew->stop);
+    crew->shared.handovers = handovers;
     crew->shared.patient = patient;
     crew->threads = g_ptr_array_new();
     crew->sweeper = sweeper_new(&crew->shared);
@@ -87,6 +88,8 @@ void crew_start(Crew *crew)
         start_thread(crew, "reaper", reaper_run, shared);
     if (!sync)
         start_thread(crew, "prune", pruner_run, shared);
+    if (!sync)
+        start_thread(crew, "handover", sweeper_run_handovers, shared);
     for (guint i = 0; i < shared->config->workers; i++)
         start_thread(crew, "worker", worker_run, shared);
 }
@@ -98,6 +101,9 @@ void crew_ask_to_end(Crew *crew, bool now)
     stop_gently(crew->stop);
     queue_wake(crew->shared.state);
     sweeper_wake(crew->sweeper);
+    domains_wake(crew->shared.domains);
+    if (crew->shared.handovers != NULL)
+        handovers_wake(crew->shared.handovers);
 }
 
 bool crew_is_over(Crew *crew)

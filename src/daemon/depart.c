@@ -88,7 +88,8 @@ static bool carry_out(const DepartJob *job, const Plan *plan, GError **error)
         provision_print_plan(job->shared, plan, job->domain->name);
     else if (!apply_plan(plan, NULL, job->directory, job->mailstore, job->journal, error))
         return false;
-    g_atomic_int_inc(&job->shared->progress.changed);
+    job->change->changed = true;
+    handovers_note_step(job->shared->handovers, job->change);
     return true;
 }
 

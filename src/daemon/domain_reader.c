@@ -108,7 +108,8 @@ static bool publish(Shared *shared, const GPtrArray *entries, GError **error)
     tell_all(list, before, removed, first);
     sd_notifyf(0, "STATUS=%u domain(s), %u workers", list->len, shared->config->workers);
     queue_wake(shared->state);
-    return true;
+    departure_wake(shared->state);
+    return handovers_look_again(shared->handovers, error);
 }
 
 bool domain_reader_refresh(Shared *shared, Directory *directory, GError **error)

@@ -6,6 +6,7 @@
 
 struct Domains {
     GMutex lock;
+    GCond learned;
     GPtrArray *list; /* under lock; itself never changed */
     bool known;      /* under lock */
 };
@@ -15,6 +16,7 @@ Domains *domains_new(const Config *config)
     Domains *domains = g_new0(Domains, 1);
 
     g_mutex_init(&domains->lock);
+    g_cond_init(&domains->learned);
     domains->known = config->discovery.base_dn == NULL;
     domains->list = domains->known ? discovery_merge(config, NULL)
                                    : g_ptr_array_new_with_free_func((GDestroyNotify)domain_free);
@@ -27,6 +29,7 @@ void domains_free(Domains *domains)
         return;
     g_ptr_array_unref(domains->list);
     g_mutex_clear(&domains->lock);
+    g_cond_clear(&domains->learned);
     g_free(domains);
 }
 
@@ -35,6 +38,22 @@ bool domains_known(Domains *domains)
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&domains->lock);
 
     return domains->known;
+}
+
+bool domains_wait_known(Domains *domains, Stop *stop)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&domains->lock);
+
+    while (!domains->known && !stop_asked(stop))
+        g_cond_wait(&domains->learned, &domains->lock);
+    return domains->known;
+}
+
+void domains_wake(Domains *domains)
+{
+    g_mutex_lock(&domains->lock);
+    g_cond_broadcast(&domains->learned);
+    g_mutex_unlock(&domains->lock);
 }
 
 GPtrArray *domains_list(Domains *domains)
@@ -59,6 +78,7 @@ GPtrArray *domains_replace(Domains *domains, GPtrArray *list)
 
     domains->list = list;
     domains->known = true;
+    g_cond_broadcast(&domains->learned);
     return before;
 }
 

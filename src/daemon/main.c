@@ -1,4 +1,5 @@
 /* kolabd: reads the command line and the configuration, then hands over to the supervisor. */
+#include "daemon/client.h"
 #include "daemon/config.h"
 #include "daemon/log.h"
 #include "daemon/supervisor.h"
@@ -54,9 +55,10 @@ static int run(const Arguments *arguments)
 {
     const char *file = arguments->config_file != NULL ? arguments->config_file : KOLABD_SYSCONFDIR "/kolabd/kolabd.yaml";
     const RunOptions options = {.sync = arguments->sync, .dry_run = arguments->dry_run, .json = arguments->json,
-                                .resync = arguments->resync, .domain = arguments->domain, .entry = arguments->entry};
+                                .asked = {.resync = arguments->resync, .domain = arguments->domain, .entry = arguments->entry}};
     g_autoptr(GError) error = NULL;
     g_autoptr(Config) config = NULL;
+    int status;
 
     if (!config_read(file, &config, &error)) {
         fprintf(stderr, "%s\n", error->message);
@@ -66,11 +68,13 @@ static int run(const Arguments *arguments)
         printf("%s: in order, %u domain%s\n", file, config->domains->len, config->domains->len == 1 ? "" : "s");
         return EXIT_IN_ORDER;
     }
-    if (options.domain != NULL && config->discovery.base_dn == NULL && config_find_domain(config, options.domain) == NULL) {
-        fprintf(stderr, "kolabd: %s has no domain \"%s\"\n", file, options.domain);
+    if (arguments->domain != NULL && config->discovery.base_dn == NULL && config_find_domain(config, arguments->domain) == NULL) {
+        fprintf(stderr, "kolabd: %s has no domain \"%s\"\n", file, arguments->domain);
         return EXIT_ERROR;
     }
     log_init(config->log_level);
+    if (arguments->sync && !arguments->dry_run && client_sync(config->state_file, &options.asked, &status))
+        return status;
     if (!arguments->sync)
         signal(SIGHUP, SIG_IGN); /* until it can be served: the file was read just now */
     return supervisor_run(file, g_steal_pointer(&config), &options);

@@ -129,7 +129,7 @@ static bool carry_out(Job *job, GError **error)
     if (steps == 0)
         return true;
     if (job->shared->options->dry_run) {
-        g_atomic_int_inc(&job->shared->progress.changed);
+        job->change->changed = true;
         provision_print_plan(job->shared, job->plan, job->domain->name);
         return true;
     }
@@ -138,7 +138,8 @@ static bool carry_out(Job *job, GError **error)
         || !apply_plan(job->plan, job->account->login, job->directory, job->mailstore, job->journal, error)
         || (risky != NULL && !carry_out_risky(job, risky, &steps, error)))
         return false;
-    g_atomic_int_inc(&job->shared->progress.changed); /* not before: a failed try is made again */
+    job->change->changed = true;
+    handovers_note_step(job->shared->handovers, job->change);
     log_entry(G_LOG_LEVEL_INFO, job->domain->name, job->plan->dn, "in order after %u step%s%s%s", steps,
               steps == 1 ? "" : "s", job->account->mailbox != NULL ? ", mailbox " : "",
               job->account->mailbox != NULL ? job->account->mailbox : "");

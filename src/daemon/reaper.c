@@ -62,13 +62,13 @@ static bool decide(Shared *shared, const DomainSettings *domain, GError **error)
 
 static bool decide_all(Shared *shared, GError **error)
 {
-    const char *only = shared->options->domain;
+    const Asked *asked = &shared->options->asked;
     g_autoptr(GPtrArray) domains = domains_list(shared->domains);
 
     for (guint i = 0; i < domains->len; i++) {
         const Domain *domain = g_ptr_array_index(domains, i);
 
-        if (domain->status == DOMAIN_SERVED && (only == NULL || domain_has_name(domain, only))
+        if (domain->status == DOMAIN_SERVED && asked_has_domain(asked, domain)
             && !decide(shared, domain->settings, error))
             return false;
     }
@@ -193,9 +193,11 @@ static bool turn(Shared *shared, Cleanups *cleanups, gint64 *next_us, GError **e
     bool touched;
 
     *next_us = g_get_monotonic_time() + IDLE_US;
+    handovers_begin_end(shared->handovers);
     if (!decide_all(shared, error) || !departure_touched(shared->state, &touched, error)
         || !departure_summarize(shared->state, &summary, error))
         return false;
+    handovers_end(shared->handovers, &summary);
     /* What kolabctl queued, no worker has heard of. */
     if (touched)
         queue_wake(shared->state);
@@ -266,12 +268,12 @@ bool reaper_settle(Shared *shared)
     switch (shared->settled) {
     case SETTLED_NOTHING:
         shared->settled = SETTLED_DELETIONS;
-        if (shared->options->entry != NULL || decide_all(shared, &fault))
+        if (shared->options->asked.entry != NULL || decide_all(shared, &fault))
             return true;
         break;
     case SETTLED_DELETIONS:
         shared->settled = SETTLED_ALL;
-        if (shared->options->entry != NULL || settle_cleanup(shared, &fault))
+        if (shared->options->asked.entry != NULL || settle_cleanup(shared, &fault))
             return true;
         break;
     case SETTLED_ALL:

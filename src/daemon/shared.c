@@ -3,6 +3,8 @@
 #include "model/fault.h"
 #include "state/queue.h"
 
+#include <string.h>
+
 /* A one-shot run does not wait for a server for ever; the next run of the timer will. */
 enum { ONE_SHOT_ATTEMPTS = 3 };
 
@@ -102,6 +104,8 @@ void shared_outage(Shared *shared, const char *server, guint attempt, GError *fa
         return;
     }
     outages_begin(shared->outages, server, fault->message);
+    if (attempt >= ONE_SHOT_ATTEMPTS)
+        handovers_give_up(shared->handovers, strcmp(server, shared->config->directory->uri) == 0, fault->message);
     g_error_free(fault);
     wait_for(shared->stop, -1, 0, g_get_monotonic_time() + pause_us, true);
 }

@@ -1,6 +1,8 @@
 #include "daemon/supervisor.h"
 
 #include "daemon/crew.h"
+#include "daemon/endpoint.h"
+#include "daemon/hangup.h"
 #include "daemon/log.h"
 #include "daemon/pruner.h"
 #include "model/fault.h"
@@ -27,6 +29,7 @@ typedef struct {
     const RunOptions *options;
     Config *config; /* the one in force; owned */
     State *state;
+    Handovers *handovers; /* NULL: one-shot run */
     Crew *crew;
     guint stop_signals; /* how many came */
     bool reload;        /* SIGHUP came since the configuration was read */
@@ -69,14 +72,6 @@ static gboolean on_limit(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
-/* What nohup(1) is for: such a one-shot run outlives its terminal. */
-static bool ignores_hangup(void)
-{
-    struct sigaction action;
-
-    return sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
-}
-
 static void install_sources(Supervisor *supervisor)
 {
     guint64 watchdog_us = 0;
@@ -85,7 +80,7 @@ static void install_sources(Supervisor *supervisor)
     g_unix_signal_add(SIGINT, on_stop, supervisor);
     if (!supervisor->options->sync)
         g_unix_signal_add(SIGHUP, on_reload, supervisor);
-    else if (!ignores_hangup())
+    else if (!hangup_is_ignored())
         g_unix_signal_add(SIGHUP, on_stop, supervisor);
     if (sd_watchdog_enabled(0, &watchdog_us) > 0)
         g_timeout_add((guint)(watchdog_us / 2000), on_watchdog, NULL);
@@ -150,48 +145,40 @@ static void note_start(Shared *shared)
         shared_fail(shared, g_steal_pointer(&fault));
 }
 
-/* Departures that an operator must look at, and changes that wait for them. */
-static guint count_unsettled(Shared *shared)
+/* What a one-shot run came to. */
+static int report_sync(Shared *shared, bool interrupted)
 {
+    const RunOptions *options = shared->options;
     g_autoptr(GError) fault = NULL;
-    DepartureSummary summary;
+    Summary summary = {.dry_run = options->dry_run, .done = (guint)g_atomic_int_get(&shared->progress.done),
+                       .changed = (guint)g_atomic_int_get(&shared->progress.changed),
+                       .failed = (guint)g_atomic_int_get(&shared->progress.failed),
+                       .incomplete = interrupted || g_atomic_int_get(&shared->incomplete) > 0};
+    g_autofree char *text = summary_describe(&summary);
+    g_autofree char *departed = NULL;
 
-    if (!departure_summarize(shared->state, &summary, &fault)) {
+    if (!options->dry_run || !options->json)
+        log_entry(G_LOG_LEVEL_MESSAGE, NULL, NULL, "%s", text);
+    if (!departure_summarize(shared->state, &summary.departures, &fault)) {
         log_entry(G_LOG_LEVEL_CRITICAL, NULL, NULL, "%s", fault->message);
-        return 1;
+        return EXIT_ERROR;
     }
-    if (summary.held + summary.failed + summary.blocked > 0)
-        log_entry(G_LOG_LEVEL_MESSAGE, NULL, NULL,
-                  "departed entries: %u held, %u failed; %u entries wait for what one of them had (kolabctl problems)",
-                  summary.held, summary.failed, summary.blocked);
-    return summary.held + summary.failed + summary.blocked;
+    departed = summary_describe_departures(&summary);
+    if (departed != NULL)
+        log_entry(G_LOG_LEVEL_MESSAGE, NULL, NULL, "%s", departed);
+    return summary_status(&summary);
 }
 
 /* What the run came to, said once and as an exit status. */
 static int report(Shared *shared, bool interrupted)
 {
-    const RunOptions *options = shared->options;
-    gint done = g_atomic_int_get(&shared->progress.done), failed = g_atomic_int_get(&shared->progress.failed);
-    gint changed = g_atomic_int_get(&shared->progress.changed);
-    bool configuration;
-    guint unsettled;
+    bool sync = shared->options->sync;
 
     if (shared->fatal != NULL) {
-        configuration = fault_of(shared->fatal) == FAULT_STOP && !options->sync;
         log_entry(G_LOG_LEVEL_CRITICAL, NULL, NULL, "%s", shared->fatal->message);
-        return configuration ? EXIT_CONFIGURATION : EXIT_ERROR;
+        return fault_of(shared->fatal) == FAULT_STOP && !sync ? EXIT_CONFIGURATION : EXIT_ERROR;
     }
-    if (!options->sync)
-        return EXIT_IN_ORDER;
-    if (!options->dry_run || !options->json)
-        log_entry(G_LOG_LEVEL_MESSAGE, NULL, NULL, "%d entries looked at, %d %s, %d failed", done, changed,
-                  options->dry_run ? "to change" : "changed", failed);
-    unsettled = count_unsettled(shared);
-    if (interrupted || g_atomic_int_get(&shared->incomplete) > 0)
-        return EXIT_ERROR;
-    if (failed > 0 || unsettled > 0)
-        return EXIT_SOME_FAILED;
-    return options->dry_run && changed > 0 ? EXIT_TO_DO : EXIT_IN_ORDER;
+    return sync ? report_sync(shared, interrupted) : EXIT_IN_ORDER;
 }
 
 /* --- reloading */
@@ -253,7 +240,7 @@ static void take_over(Supervisor *supervisor, Config *config)
     log_init(config->log_level);
     note(supervisor, RELOADED, now);
     note(supervisor, REFUSED, NULL);
-    supervisor->crew = crew_new(config, supervisor->options, supervisor->state, patient);
+    supervisor->crew = crew_new(config, supervisor->options, supervisor->state, supervisor->handovers, patient);
     crew_start(supervisor->crew);
     log_entry(G_LOG_LEVEL_MESSAGE, NULL, NULL, "%s is taken over", supervisor->config_file);
 }
@@ -282,9 +269,25 @@ static void serve(const Supervisor *supervisor)
         g_main_context_iteration(NULL, TRUE);
 }
 
+/* Without it kolabd does all of its own work. */
+static Endpoint *open_endpoint(Supervisor *supervisor)
+{
+    g_autoptr(GError) fault = NULL;
+    Endpoint *endpoint = NULL;
+
+    if (supervisor->handovers == NULL)
+        return NULL;
+    endpoint = endpoint_open(supervisor->config->state_file, supervisor->state, supervisor->handovers, &fault);
+    if (endpoint == NULL)
+        log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "%s; --sync cannot be handed over, and kolabctl retry is seen within a minute",
+                  fault->message);
+    return endpoint;
+}
+
 static int run(Supervisor *supervisor)
 {
     Shared *shared = crew_shared(supervisor->crew);
+    Endpoint *endpoint = open_endpoint(supervisor);
 
     install_sources(supervisor);
     if (!supervisor->options->dry_run)
@@ -297,6 +300,7 @@ static int run(Supervisor *supervisor)
         serve(supervisor);
     }
     sd_notify(0, "STOPPING=1");
+    endpoint_close(endpoint);
     stop_crew(supervisor, false);
     shared = crew_shared(supervisor->crew);
     if (shared->options->sync && !shared->options->dry_run && supervisor->stop_signals == 0)
@@ -317,9 +321,11 @@ int supervisor_run(const char *config_file, Config *config, const RunOptions *op
         config_free(config);
         return options->sync ? EXIT_ERROR : EXIT_CONFIGURATION;
     }
-    supervisor.crew = crew_new(config, options, state, false);
+    supervisor.handovers = options->sync ? NULL : handovers_new(state);
+    supervisor.crew = crew_new(config, options, state, supervisor.handovers, false);
     status = run(&supervisor);
     crew_free(supervisor.crew);
+    handovers_free(supervisor.handovers);
     config_free(supervisor.config);
     return status;
 }

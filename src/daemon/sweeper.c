@@ -1,14 +1,18 @@
 #include "daemon/sweeper.h"
 
+#include "daemon/asked.h"
 #include "daemon/domain_reader.h"
+#include "daemon/handover.h"
 #include "daemon/log.h"
+#include "daemon/sweep.h"
 #include "model/fault.h"
 #include "state/queue.h"
 
-#include <string.h>
-
 struct Sweeper {
     Shared *shared;
+    const Asked *asked;
+    Handover *handover; /* for which the sweeps are made; NULL: for the daemon, or the one-shot run */
+    bool once;          /* as a one-shot run does; otherwise there is always a next time */
     Directory *directory;
     GMutex lock;
     GCond wake;
@@ -35,16 +39,24 @@ static void schedule_free(Schedule *schedule)
     g_free(schedule);
 }
 
-Sweeper *sweeper_new(Shared *shared)
+static Sweeper *sweeper_new_for(Shared *shared, const Asked *asked, Handover *handover)
 {
     Sweeper *sweeper = g_new0(Sweeper, 1);
 
     sweeper->shared = shared;
+    sweeper->asked = asked;
+    sweeper->handover = handover;
+    sweeper->once = shared->options->sync || handover != NULL;
     sweeper->directory = directory_new(shared->config->directory, shared->stop);
     sweeper->schedules = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)schedule_free);
     g_mutex_init(&sweeper->lock);
     g_cond_init(&sweeper->wake);
     return sweeper;
+}
+
+Sweeper *sweeper_new(Shared *shared)
+{
+    return sweeper_new_for(shared, &shared->options->asked, NULL);
 }
 
 void sweeper_free(Sweeper *sweeper)
@@ -89,129 +101,42 @@ void sweeper_wake(Sweeper *sweeper)
     g_mutex_unlock(&sweeper->lock);
 }
 
-/* One complete read on its way. */
-typedef struct {
-    Shared *shared;
-    const DomainSettings *domain;
-    GHashTable *seen; /* unique ids */
-    guint queued;
-} Sweep;
-
-static bool queue_entry(Sweep *sweep, const char *unique_id, const char *reason, GError **error)
+/* A domain that a one-shot run leaves out. */
+static void miss(Sweeper *sweeper, const char *domain, const char *message)
 {
-    sweep->queued++;
-    g_atomic_int_inc(&sweep->shared->progress.found);
-    return queue_add(sweep->shared->state, sweep->domain->name, unique_id, reason, sweep->shared->options->resync, error);
-}
-
-/* Queues an entry that is not as it was when it was last brought in order. */
-static bool compare_entry(const Entry *entry, gpointer user_data, GError **error)
-{
-    Sweep *sweep = user_data;
-    g_autofree char *present = entry_fingerprint(entry, sweep->domain->digest);
-    g_autofree char *recorded = NULL;
-
-    if (stop_asked(sweep->shared->stop)) {
-        g_set_error(error, FAULT, FAULT_RETRY, "the daemon stops");
-        return false;
+    if (sweeper->handover != NULL) {
+        handover_miss(sweeper->handover, domain, message);
+        return;
     }
-    g_hash_table_add(sweep->seen, g_strdup(entry_unique_id(entry)));
-    if (!state_find_fingerprint(sweep->shared->state, sweep->domain->name, entry_unique_id(entry), &recorded, error))
-        return false;
-    if (g_strcmp0(present, recorded) == 0 && !sweep->shared->options->resync)
-        return true;
-    return queue_entry(sweep, entry_unique_id(entry), "sweep", error);
+    log_entry(G_LOG_LEVEL_CRITICAL, domain, NULL, "%s", message);
+    g_atomic_int_inc(&sweeper->shared->incomplete);
 }
 
-static bool queue_unseen(Sweep *sweep, GHashTable *unique_ids, const char *reason, GError **error)
+/* What is new about a domain, once. Sweeps of a hand-over say nothing: the daemon's own do. */
+static void tell(const Sweeper *sweeper, const char *name, const char *problem, const char *before)
 {
-    GHashTableIter iter;
-    gpointer unique_id;
-
-    g_hash_table_iter_init(&iter, unique_ids);
-    while (g_hash_table_iter_next(&iter, &unique_id, NULL))
-        if (!g_hash_table_contains(sweep->seen, unique_id) && !queue_entry(sweep, unique_id, reason, error))
-            return false;
-    return true;
+    if (sweeper->handover != NULL || g_strcmp0(before, problem) == 0)
+        return;
+    if (problem != NULL)
+        log_entry(G_LOG_LEVEL_WARNING, name, NULL, "domain %s cannot be read completely, trying again: %s", name, problem);
+    else
+        log_entry(G_LOG_LEVEL_INFO, name, NULL, "domain %s can be read completely again", name);
 }
 
-/* Queues what the state knows and the read did not show; a worker looks at each before it counts as departed. The reaper
- * takes no decision while any "missing" one has not been looked at: how many they are decides. Those that were somewhere
- * else may be gone by now. */
-static bool queue_missing(Sweep *sweep, GError **error)
-{
-    g_autoptr(GHashTable) known = NULL;
-    g_autoptr(GHashTable) elsewhere = NULL;
-
-    if (!state_list_entries(sweep->shared->state, sweep->domain->name, &known, error)
-        || !state_list_elsewhere(sweep->shared->state, sweep->domain->name, &elsewhere, error))
-        return false;
-    if (g_hash_table_size(sweep->seen) == 0 && g_hash_table_size(known) > 0) {
-        g_set_error(error, FAULT, FAULT_RETRY,
-                    "domain %s: the directory shows no entry of any kind we serve below \"%s\", but %u are known; nothing "
-                    "is concluded from that; check the filters and the access control of the bind DN", sweep->domain->name,
-                    sweep->domain->base_dn, g_hash_table_size(known));
-        return false;
-    }
-    return queue_unseen(sweep, known, "missing", error) && queue_unseen(sweep, elsewhere, "sweep", error);
-}
-
-static bool read_and_compare(Sweeper *sweeper, Sweep *sweep, GError **error)
-{
-    State *state = sweeper->shared->state;
-    bool complete;
-
-    if (!queue_group_begin(state, error))
-        return false;
-    complete = directory_sweep(sweeper->directory, sweep->domain, compare_entry, sweep, error)
-            && queue_missing(sweep, error);
-    /* What was queued stays queued: it differs, whether or not the read was complete. */
-    return queue_group_end(state, complete ? error : NULL) && complete;
-}
-
-static bool sweep_domain(Sweeper *sweeper, const DomainSettings *domain, GError **error)
-{
-    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    Sweep sweep = {.shared = sweeper->shared, .domain = domain, .seen = seen};
-    g_autoptr(GError) problem = NULL;
-    bool complete = read_and_compare(sweeper, &sweep, &problem);
-
-    if (!complete && stop_asked(sweeper->shared->stop)) {
-        g_propagate_error(error, g_steal_pointer(&problem));
-        return false;
-    }
-    if (!state_note_sweep(sweeper->shared->state, domain->name, domain->base_dn, g_hash_table_size(seen),
-                          complete ? NULL : problem->message, error))
-        return false;
-    if (!complete) {
-        g_propagate_error(error, g_steal_pointer(&problem));
-        return false;
-    }
-    if (g_hash_table_size(seen) == 0)
-        log_entry(G_LOG_LEVEL_WARNING, domain->name, NULL,
-                  "domain %s: no entry of any kind we serve below \"%s\" that the bind DN may read", domain->name,
-                  domain->base_dn);
-    log_entry(G_LOG_LEVEL_INFO, domain->name, NULL, "domain %s: %u entries read, %u to look at", domain->name,
-              g_hash_table_size(seen), sweep.queued);
-    return true;
-}
-
-/* Says once what a domain's sweep came to, and when the next one is due. Under lock. */
+/* What a domain's sweep came to, and when the next one is due. Under lock. */
 static void settle_sweep(Sweeper *sweeper, const DomainSettings *domain, const char *problem)
 {
-    Shared *shared = sweeper->shared;
     Schedule *schedule = find_schedule(sweeper, domain->name);
-    gint64 interval_us = shared->options->sync ? 0 : shared->config->sweep_interval_us;
-    bool same = g_strcmp0(schedule->problem, problem) == 0;
-    bool give_up = problem != NULL && shared->options->sync && schedule->attempts + 1 >= ONE_SHOT_ATTEMPTS;
+    gint64 interval_us = sweeper->once ? 0 : sweeper->shared->config->sweep_interval_us;
+    bool give_up = problem != NULL && sweeper->once && schedule->attempts + 1 >= ONE_SHOT_ATTEMPTS;
 
-    if (give_up)
-        log_entry(G_LOG_LEVEL_CRITICAL, domain->name, NULL, "domain %s cannot be read completely: %s", domain->name, problem);
-    else if (problem != NULL && !same)
-        log_entry(G_LOG_LEVEL_WARNING, domain->name, NULL, "domain %s cannot be read completely, trying again: %s", domain->name, problem);
-    else if (problem == NULL && !same)
-        log_entry(G_LOG_LEVEL_INFO, domain->name, NULL, "domain %s can be read completely again", domain->name);
-    g_atomic_int_add(&shared->incomplete, give_up);
+    if (give_up) {
+        g_autofree char *message = g_strdup_printf("domain %s cannot be read completely: %s", domain->name, problem);
+
+        miss(sweeper, domain->name, message);
+    } else {
+        tell(sweeper, domain->name, problem, schedule->problem);
+    }
     g_free(schedule->problem);
     schedule->problem = g_strdup(problem);
     schedule->attempts = problem != NULL ? schedule->attempts + 1 : 0;
@@ -237,7 +162,8 @@ static void sweep_once(Sweeper *sweeper, const DomainSettings *domain)
     if (anew)
         outages_end(shared->outages, shared->config->directory->uri);
     sweeper->attempts = 0;
-    if (!sweep_domain(sweeper, domain, &fault) && stop_asked(shared->stop))
+    if (!sweep_domain(shared, sweeper->directory, domain, sweeper->asked->resync, sweeper->handover, &fault)
+        && stop_asked(shared->stop))
         return;
     g_mutex_lock(&sweeper->lock);
     settle_sweep(sweeper, domain, fault != NULL ? fault->message : NULL);
@@ -266,8 +192,20 @@ static DomainSettings *take_due(Sweeper *sweeper, gint64 *wake_us)
     return domains_find_served(sweeper->shared->domains, first);
 }
 
-/* Waits until a domain is due; NULL when the daemon stops, or (`once`) when no domain will be due. */
-static DomainSettings *next_domain(Sweeper *sweeper, bool once)
+/* A one-shot run asks for nothing more meanwhile, and only a stop has to end its waits. Under lock. */
+static void wait_until(Sweeper *sweeper, gint64 deadline_us)
+{
+    if (!sweeper->once) {
+        g_cond_wait_until(&sweeper->wake, &sweeper->lock, deadline_us);
+        return;
+    }
+    g_mutex_unlock(&sweeper->lock);
+    wait_for(sweeper->shared->stop, -1, 0, deadline_us, true);
+    g_mutex_lock(&sweeper->lock);
+}
+
+/* Waits until a domain is due; NULL when the daemon stops, or (once) when no domain will be due. */
+static DomainSettings *next_domain(Sweeper *sweeper)
 {
     DomainSettings *chosen = NULL;
     gint64 wake_us;
@@ -275,20 +213,20 @@ static DomainSettings *next_domain(Sweeper *sweeper, bool once)
     g_mutex_lock(&sweeper->lock);
     while (!stop_asked(sweeper->shared->stop)) {
         chosen = take_due(sweeper, &wake_us);
-        if (chosen != NULL || (once && wake_us == NEVER))
+        if (chosen != NULL || (sweeper->once && wake_us == NEVER))
             break;
         if (wake_us > 0)
-            g_cond_wait_until(&sweeper->wake, &sweeper->lock, wake_us);
+            wait_until(sweeper, wake_us);
     }
     g_mutex_unlock(&sweeper->lock);
     return chosen;
 }
 
-static void sweep_all(Sweeper *sweeper, bool once)
+static void sweep_all(Sweeper *sweeper)
 {
     DomainSettings *domain;
 
-    while ((domain = next_domain(sweeper, once)) != NULL) {
+    while ((sweeper->handover == NULL || !handover_is_over(sweeper->handover)) && (domain = next_domain(sweeper)) != NULL) {
         sweep_once(sweeper, domain);
         domain_settings_unref(domain);
     }
@@ -296,59 +234,8 @@ static void sweep_all(Sweeper *sweeper, bool once)
 
 gpointer sweeper_run(gpointer sweeper)
 {
-    sweep_all(sweeper, false);
+    sweep_all(sweeper);
     return NULL;
-}
-
-/* Whether the command line speaks of this domain. */
-static bool is_asked(const Sweeper *sweeper, const Domain *domain)
-{
-    const char *name = sweeper->shared->options->domain;
-
-    return name == NULL || domain_has_name(domain, name);
-}
-
-/* Looks for the entry of --entry in every domain that is served; the one with the longest base has it. A domain that cannot
- * be read is passed over, unless nobody has it. */
-static bool find_asked_entry(Sweeper *sweeper, const GPtrArray *list, const Domain **owner, char **unique_id, GError **error)
-{
-    g_autoptr(GError) problem = NULL;
-
-    for (guint i = 0; i < list->len; i++) {
-        const Domain *domain = g_ptr_array_index(list, i);
-        g_autoptr(GError) fault = NULL;
-        g_autofree char *found = NULL;
-
-        if (domain->status != DOMAIN_SERVED || !is_asked(sweeper, domain))
-            continue;
-        if (!directory_resolve(sweeper->directory, domain->settings, sweeper->shared->options->entry, &found, &fault)) {
-            g_clear_error(&problem);
-            problem = g_steal_pointer(&fault);
-        } else if (found != NULL
-                   && (*owner == NULL || strlen((*owner)->settings->base_dn) < strlen(domain->settings->base_dn))) {
-            *owner = domain;
-            g_free(*unique_id);
-            *unique_id = g_steal_pointer(&found);
-        }
-    }
-    if (*owner != NULL || problem == NULL)
-        return true;
-    g_propagate_error(error, g_steal_pointer(&problem));
-    return false;
-}
-
-static bool queue_asked_entry(Sweeper *sweeper, const GPtrArray *list, GError **error)
-{
-    const RunOptions *options = sweeper->shared->options;
-    const Domain *owner = NULL;
-    g_autofree char *unique_id = NULL;
-
-    if (!find_asked_entry(sweeper, list, &owner, &unique_id, error))
-        return false;
-    if (owner != NULL)
-        return queue_add(sweeper->shared->state, owner->name, unique_id, "operator", options->resync, error);
-    g_set_error(error, FAULT, FAULT_STOP, "no entry with the DN or address \"%s\" in the directory", options->entry);
-    return false;
 }
 
 /* The domains; false when the run ends without them. */
@@ -367,46 +254,51 @@ static bool read_domains(Sweeper *sweeper)
     return false;
 }
 
-/* That the domain of --domain is there and served. */
-static bool check_asked(const Sweeper *sweeper, const GPtrArray *list, GError **error)
+static bool queue_asked_entry(Sweeper *sweeper, const GPtrArray *list, GError **error)
 {
-    const char *name = sweeper->shared->options->domain;
+    const Domain *owner;
+    g_autofree char *unique_id = NULL;
 
-    for (guint i = 0; i < list->len; i++) {
-        const Domain *domain = g_ptr_array_index(list, i);
-
-        if (name == NULL || (is_asked(sweeper, domain) && domain->status == DOMAIN_SERVED))
-            return true;
-        if (is_asked(sweeper, domain)) {
-            g_set_error(error, FAULT, FAULT_STOP, "domain %s is %s: %s", domain->name, domain_status_name(domain->status),
-                        domain->reason);
-            return false;
-        }
-    }
-    if (name == NULL)
-        return true;
-    g_set_error(error, FAULT, FAULT_STOP, "there is no domain \"%s\", neither in the configuration nor in the directory", name);
-    return false;
+    g_atomic_int_inc(&sweeper->shared->progress.found);
+    if (!asked_find_entry(sweeper->asked, list, sweeper->directory, &owner, &unique_id, error))
+        return false;
+    if (sweeper->handover != NULL)
+        handover_expect(sweeper->handover, owner->name, unique_id, false);
+    return queue_add(sweeper->shared->state, owner->name, unique_id, "operator", sweeper->asked->resync, error);
 }
 
+/* It was told when the domains were read. */
+static void miss_refused(Sweeper *sweeper, const Domain *domain)
+{
+    g_autofree char *message = NULL;
+
+    if (sweeper->handover == NULL) {
+        g_atomic_int_inc(&sweeper->shared->incomplete);
+        return;
+    }
+    message = g_strdup_printf("domain %s is refused (%s): its entries and mailboxes are left as they are", domain->name,
+                              domain->reason);
+    handover_miss(sweeper->handover, domain->name, message);
+}
+
+/* The entry is queued; or the sweeps of the domains are due. */
 static bool start_once(Sweeper *sweeper, GError **error)
 {
-    Shared *shared = sweeper->shared;
-    g_autoptr(GPtrArray) list = domains_list(shared->domains);
+    g_autoptr(GPtrArray) list = domains_list(sweeper->shared->domains);
 
-    if (!check_asked(sweeper, list, error))
+    if (!asked_check_domain(sweeper->asked, list, error))
         return false;
-    if (shared->options->entry != NULL) {
-        g_atomic_int_inc(&shared->progress.found);
+    if (sweeper->asked->entry != NULL)
         return queue_asked_entry(sweeper, list, error);
-    }
     for (guint i = 0; i < list->len; i++) {
         const Domain *domain = g_ptr_array_index(list, i);
 
-        if (is_asked(sweeper, domain) && domain->status == DOMAIN_SERVED)
+        if (!asked_has_domain(sweeper->asked, domain))
+            continue;
+        if (domain->status == DOMAIN_SERVED)
             sweeper_request(sweeper, domain->name);
         if (domain->status == DOMAIN_REFUSED)
-            g_atomic_int_inc(&shared->incomplete);
+            miss_refused(sweeper, domain);
     }
     return true;
 }
@@ -418,10 +310,59 @@ gpointer sweeper_run_once(gpointer data)
     GError *fault = NULL;
 
     if (read_domains(sweeper) && start_once(sweeper, &fault))
-        sweep_all(sweeper, true);
+        sweep_all(sweeper);
     if (fault != NULL)
         shared_fail(shared, fault);
     g_atomic_int_set(&shared->sweeping, 0);
     queue_wake(shared->state);
+    return NULL;
+}
+
+/* What is due in the queue belongs to it as well, as to a one-shot run. */
+static bool expect_due(const Sweeper *sweeper, GError **error)
+{
+    g_autoptr(GPtrArray) list = domains_list(sweeper->shared->domains);
+
+    for (guint i = 0; i < list->len && sweeper->asked->entry == NULL; i++) {
+        const Domain *domain = g_ptr_array_index(list, i);
+        g_autoptr(GPtrArray) due = NULL;
+
+        if (domain->status != DOMAIN_SERVED || !asked_has_domain(sweeper->asked, domain))
+            continue;
+        if (!queue_list_due(sweeper->shared->state, domain->name, &due, error))
+            return false;
+        for (guint d = 0; d < due->len; d++)
+            handover_expect(sweeper->handover, domain->name, g_ptr_array_index(due, d), true);
+    }
+    return true;
+}
+
+/* A stop leaves it to the next crew, if there is one. */
+static void serve(Shared *shared, Handover *handover)
+{
+    Sweeper *sweeper = sweeper_new_for(shared, handover_asked(handover), handover);
+    g_autoptr(GError) fault = NULL;
+
+    if (start_once(sweeper, &fault))
+        sweep_all(sweeper);
+    if (!stop_asked(shared->stop)) {
+        if (fault == NULL && expect_due(sweeper, &fault) && handover_set_swept(handover, &fault))
+            log_entry(G_LOG_LEVEL_DEBUG, NULL, NULL, "what was handed over is queued");
+        if (fault != NULL)
+            handover_fail(handover, fault->message);
+    }
+    sweeper_free(sweeper);
+}
+
+gpointer sweeper_run_handovers(gpointer data)
+{
+    Shared *shared = data;
+
+    while (!stop_asked(shared->stop)) {
+        g_autoptr(Handover) handover = handovers_next(shared->handovers, shared->stop);
+
+        if (handover != NULL && domains_wait_known(shared->domains, shared->stop))
+            serve(shared, handover);
+    }
     return NULL;
 }

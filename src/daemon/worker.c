@@ -12,9 +12,6 @@ enum { ONE_SHOT_ENTRY_ATTEMPTS = 3 };
 /* A bound of the idle wait, which ends when there is something to do. */
 #define IDLE_US (60 * (gint64)G_USEC_PER_SEC)
 
-/* At the start, until the domains have been read: changes may wait since the last run. */
-#define DOMAINS_POLL_US ((gint64)G_USEC_PER_SEC / 20)
-
 typedef struct {
     Shared *shared;
     Directory *directory;
@@ -50,18 +47,21 @@ static bool connect_servers(Worker *worker)
     return false;
 }
 
-static void log_fault(const Change *change, const GError *fault)
+/* What is told of a fault, and what becomes of the change. */
+static char *describe_fault(const Change *change, const GError *fault)
 {
-    const char *entry = change->dn != NULL ? change->dn : change->unique_id;
-    bool told = g_strcmp0(change->last_error, fault->message) == 0;
-
     if (fault_of(fault) == FAULT_PARK)
-        log_entry(G_LOG_LEVEL_WARNING, change->domain, entry,
-                  "%s (set aside until the entry changes or an operator retries it: kolabctl retry %s)", fault->message,
-                  change->unique_id);
-    else
-        log_entry(told ? G_LOG_LEVEL_DEBUG : G_LOG_LEVEL_WARNING, change->domain, entry, "%s (will be tried again)",
-                  fault->message);
+        return g_strdup_printf("%s (set aside until the entry changes or an operator retries it: kolabctl retry %s)",
+                               fault->message, change->unique_id);
+    return g_strdup_printf("%s (will be tried again)", fault->message);
+}
+
+static void log_fault(const Change *change, const GError *fault, const char *message)
+{
+    bool told = fault_of(fault) != FAULT_PARK && g_strcmp0(change->last_error, fault->message) == 0;
+
+    log_entry(told ? G_LOG_LEVEL_DEBUG : G_LOG_LEVEL_WARNING, change->domain, change->dn != NULL ? change->dn : change->unique_id,
+              "%s", message);
 }
 
 /* It stays queued, and what was done of it is told. */
@@ -77,6 +77,7 @@ static void set_aside(Worker *worker, const Change *change, GPtrArray *journal, 
 {
     Shared *shared = worker->shared;
     Fault kind = fault_of(fault) == FAULT_PARK ? FAULT_PARK : FAULT_RETRY;
+    g_autofree char *message = describe_fault(change, fault);
     g_autoptr(GError) problem = NULL;
 
     /* Who waits for another entry may be served before the run ends. */
@@ -84,8 +85,9 @@ static void set_aside(Worker *worker, const Change *change, GPtrArray *journal, 
         g_atomic_int_inc(&shared->progress.failed);
     /* When a server is out of reach, or refuses us, that is told, and not of each entry that it left in the middle. */
     if (kind == FAULT_PARK || change->waits_for != NULL || connect_servers(worker))
-        log_fault(change, fault);
-    if (!queue_fail(shared->state, change, kind, fault->message, journal, &problem))
+        log_fault(change, fault, message);
+    if (!queue_fail(shared->state, change, kind, fault->message, journal, &problem)
+        || !handovers_note_end(shared->handovers, change, fault, message, &problem))
         shared_fail(shared, g_steal_pointer(&problem));
     g_error_free(fault);
 }
@@ -116,15 +118,28 @@ static GError *try_change(Worker *worker, Change *change, Mailstore *mailstore, 
 /* Its server is out of reach until then. A one-shot run does not wait for it: the next one will. Takes `fault`. */
 static void put_off(Worker *worker, const Change *change, gint64 until_us, GPtrArray *journal, GError *fault)
 {
+    Shared *shared = worker->shared;
+    g_autofree char *message = describe_fault(change, fault);
     g_autoptr(GError) problem = NULL;
 
-    if (worker->shared->options->sync) {
+    if (shared->options->sync) {
         set_aside(worker, change, journal, fault);
         return;
     }
-    if (!queue_defer(worker->shared->state, change, until_us, journal, &problem))
-        shared_fail(worker->shared, g_steal_pointer(&problem));
+    if (!queue_defer(shared->state, change, until_us, journal, &problem)
+        || !handovers_note_end(shared->handovers, change, fault, message, &problem))
+        shared_fail(shared, g_steal_pointer(&problem));
     g_error_free(fault);
+}
+
+static void note_success(Shared *shared, const Change *change)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (change->changed)
+        g_atomic_int_inc(&shared->progress.changed);
+    if (!handovers_note_end(shared->handovers, change, NULL, NULL, &problem))
+        shared_fail(shared, g_steal_pointer(&problem));
 }
 
 static void handle_change(Worker *worker, Change *change, Mailstore *mailstore)
@@ -143,6 +158,8 @@ static void handle_change(Worker *worker, Change *change, Mailstore *mailstore)
         put_off(worker, change, until_us, journal, fault);
     else if (fault != NULL)
         set_aside(worker, change, journal, fault);
+    else
+        note_success(worker->shared, change);
     g_atomic_int_inc(&worker->shared->progress.done);
 }
 
@@ -182,11 +199,10 @@ static bool work(Worker *worker)
      * server may have become another that no longer has to be spared. */
     if ((!shared->options->sync || shared_must_ask(shared)) && !connect_servers(worker))
         return true;
-    seen = queue_seen(shared->state);
-    if (!domains_known(shared->domains)) {
-        wait_for(shared->stop, -1, 0, g_get_monotonic_time() + DOMAINS_POLL_US, true);
+    /* At the start: changes may wait since the last run. */
+    if (!domains_wait_known(shared->domains, shared->stop))
         return true;
-    }
+    seen = queue_seen(shared->state);
     if (!queue_lease(shared->state, &change, &fault)) {
         shared_fail(shared, g_steal_pointer(&fault));
         return false;

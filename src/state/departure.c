@@ -307,3 +307,11 @@ void departure_wait(State *state, Stop *stop, guint seen, gint64 deadline_us)
     while (!stop_asked(stop) && state->departures == seen && g_get_monotonic_time() < deadline_us)
         g_cond_wait_until(&state->changed, &state->lock, deadline_us);
 }
+
+void departure_wake(State *state)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+
+    state->departures++;
+    g_cond_broadcast(&state->changed);
+}

@@ -443,6 +443,25 @@ bool queue_break_off(State *state, const Change *change, GPtrArray *journal, GEr
     return written;
 }
 
+bool queue_list_due(State *state, const char *domain, GPtrArray **unique_ids, GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autofree char *now = wait_timestamp(0);
+    g_autoptr(GPtrArray) due = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(Query) query = query_begin(state,
+                                         "SELECT unique_id FROM change WHERE domain = ?1 AND state = 'queued' AND due <= ?2",
+                                         error);
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, domain);
+    query_bind_text(query, 2, now);
+    if (!query_texts(state, query, "list the changes", due, error))
+        return false;
+    *unique_ids = g_steal_pointer(&due);
+    return true;
+}
+
 bool queue_count(State *state, QueueCounts *counts, GError **error)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
