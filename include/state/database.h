@@ -15,7 +15,6 @@ struct State {
     GCond changed; /* the queue changed */
     guint wakes;   /* how often it did */
     guint departures; /* how often one was written, see departure.h */
-    gint64 data_version; /* SQLite's count of other processes' commits, as last looked at */
     sqlite3 *db;
     GHashTable *statements; /* const char* (a literal) -> sqlite3_stmt*, prepared once */
     GHashTable *leased;     /* set of char*: see queue.c */

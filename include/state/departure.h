@@ -68,9 +68,6 @@ typedef struct {
 } DepartureSummary;
 bool departure_summarize(State *state, DepartureSummary *summary, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Has another process written to the state file since the last call? */
-bool departure_touched(State *state, bool *touched, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
 /* As queue_seen, queue_wait and queue_wake, for departures written and deleted. */
 guint departure_seen(State *state);
 void departure_wait(State *state, Stop *stop, guint seen, gint64 deadline_us);

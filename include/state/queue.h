@@ -44,7 +44,7 @@ bool queue_lease(State *state, Change **change, GError **error) G_GNUC_WARN_UNUS
 /* What has happened to the queue so far, as a number: taken before looking, given to queue_wait after. */
 guint queue_seen(State *state);
 /* Waits until a change is due, anything has happened to the queue since `seen`, `deadline_us` (monotonic) passes, or the
- * daemon is asked to stop (queue_wake makes that known). What queue_retry makes due in another process is seen within 2 s. */
+ * daemon is asked to stop (queue_wake makes that known). What queue_retry makes due in another process is not noticed. */
 void queue_wait(State *state, Stop *stop, guint seen, gint64 deadline_us);
 /* Wakes all that wait. */
 void queue_wake(State *state);

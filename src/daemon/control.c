@@ -1,4 +1,5 @@
 /* kolabctl - shows operators what kolabd's state file knows, and takes their word: what to try again, what to delete. */
+#include "daemon/client.h"
 #include "daemon/config.h"
 #include "daemon/since.h"
 #include "state/queue.h"
@@ -17,7 +18,7 @@ enum { EXIT_PROBLEMS = 3 };
 
 typedef struct {
     char *config_file;
-    char *state_file;
+    char *state_file; /* from the configuration, unless it was typed */
     gboolean json;
     gboolean all;
     char *entry;
@@ -110,19 +111,27 @@ static char *find_operator(void)
     return geteuid() == 0 && name != NULL ? g_strdup_printf("%s (sudo)", name) : g_strdup(g_get_user_name());
 }
 
+/* The daemon need not look into the file by itself. */
+static const char *tell_daemon(const Options *options)
+{
+    return client_look(options->state_file) ? "kolabd goes on with that now" : "kolabd goes on with that when it runs";
+}
+
 static int run_retry(State *state, const Options *options, GString *out, GError **error)
 {
     g_autofree char *operator = find_operator();
+    const char *daemon;
     guint count;
 
     if (!queue_retry(state, options->all ? NULL : options->words[1], operator, &count, error))
         return EXIT_FAILURE;
     if (count == 0)
         return fail("nothing of that has failed and waits (kolabctl problems lists what does)");
+    daemon = tell_daemon(options);
     if (options->json)
         g_string_append_printf(out, "{\"retried\":%u}\n", count);
     else
-        g_string_append_printf(out, "%u made due; kolabd tries again in a few seconds, or with the next --sync\n", count);
+        g_string_append_printf(out, "%u made due; %s\n", count, daemon);
     return EXIT_SUCCESS;
 }
 
@@ -164,16 +173,18 @@ static int run_departures(State *state, const Options *options, GString *out, GE
 static int run_approve(State *state, const Options *options, GString *out, GError **error)
 {
     g_autofree char *operator = find_operator();
+    const char *daemon;
     guint count;
 
     if (!departure_approve(state, options->all ? NULL : options->words[1], operator, &count, error))
         return EXIT_FAILURE;
     if (count == 0)
         return fail("no deletion of that waits for an approval (kolabctl departures lists them)");
+    daemon = tell_daemon(options);
     if (options->json)
         g_string_append_printf(out, "{\"approved\":%u}\n", count);
     else
-        g_string_append_printf(out, "%u approved; kolabd carries that out in a few seconds, or with the next --sync\n", count);
+        g_string_append_printf(out, "%u approved; %s\n", count, daemon);
     return EXIT_SUCCESS;
 }
 
@@ -213,7 +224,7 @@ static const Command *find_command(const Options *options)
 }
 
 /* The configuration is read without its secrets, which operators need not be able to read. */
-static char *find_state_file(const Options *options, GError **error)
+static bool find_state_file(Options *options, GError **error)
 {
     const char *file = options->config_file != NULL ? options->config_file : DEFAULT_CONFIG_FILE;
     g_autofree char *data = NULL;
@@ -221,19 +232,19 @@ static char *find_state_file(const Options *options, GError **error)
     gsize len;
 
     if (options->state_file != NULL)
-        return g_strdup(options->state_file);
+        return true;
     if (!g_file_get_contents(file, &data, &len, error) || !config_parse(file, data, len, false, &config, error)) {
         g_prefix_error(error, "cannot tell the state file (--state FILE does): ");
-        return NULL;
+        return false;
     }
-    return g_steal_pointer(&config->state_file);
+    options->state_file = g_steal_pointer(&config->state_file);
+    return true;
 }
 
-static int run_command(const Command *command, const Options *options)
+static int run_command(const Command *command, Options *options)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *path = find_state_file(options, &error);
-    g_autoptr(State) state = path == NULL ? NULL : state_open(path, command->mode, &error);
+    g_autoptr(State) state = find_state_file(options, &error) ? state_open(options->state_file, command->mode, &error) : NULL;
     g_autoptr(GString) out = g_string_new(NULL);
     int status = state == NULL ? EXIT_FAILURE : command->run(state, options, out, &error);
 

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-/* How soon an operator's approval, which comes through the state file, is seen; and unsettled entries looked at again. */
+/* How soon is looked again while workers are busy with what a decision needs. */
 #define LOOK_US (2 * (gint64)G_USEC_PER_SEC)
 #define IDLE_US (60 * (gint64)G_USEC_PER_SEC)
 /* A clean-up walks all mailboxes: it waits for a quiet moment and for departures that are due soon, but not for ever. */
@@ -172,9 +172,14 @@ static bool clean_up_in_time(Shared *shared, const DepartureSummary *summary, Cl
         return true;
     if (!is_quiet(shared, summary, &quiet, error))
         return false;
-    *next_us = MIN(*next_us, g_get_monotonic_time() + LOOK_US);
-    if (g_get_monotonic_time() < cleanups->not_before_us || (!quiet && age_us < CLEANUP_LATEST_US))
+    if (!quiet && age_us < CLEANUP_LATEST_US) {
+        *next_us = MIN(*next_us, g_get_monotonic_time() + LOOK_US);
         return true;
+    }
+    if (g_get_monotonic_time() < cleanups->not_before_us) {
+        *next_us = MIN(*next_us, cleanups->not_before_us);
+        return true;
+    }
     if (!clean_up(shared, leftovers, &problem, error))
         return false;
     cleanups->attempts = problem != NULL ? cleanups->attempts + 1 : 0;
@@ -182,6 +187,7 @@ static bool clean_up_in_time(Shared *shared, const DepartureSummary *summary, Cl
         if (cleanups->attempts == 1)
             log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "access rights of departed entries: %s; trying again", problem->message);
         cleanups->not_before_us = g_get_monotonic_time() + MIN(wait_backoff_us(cleanups->attempts), CLEANUP_PAUSE_LONGEST_US);
+        *next_us = MIN(*next_us, cleanups->not_before_us);
     }
     return true;
 }
@@ -190,21 +196,14 @@ static bool clean_up_in_time(Shared *shared, const DepartureSummary *summary, Cl
 static bool turn(Shared *shared, Cleanups *cleanups, gint64 *next_us, GError **error)
 {
     DepartureSummary summary;
-    bool touched;
 
-    *next_us = g_get_monotonic_time() + IDLE_US;
     handovers_begin_end(shared->handovers);
-    if (!decide_all(shared, error) || !departure_touched(shared->state, &touched, error)
-        || !departure_summarize(shared->state, &summary, error))
+    if (!decide_all(shared, error) || !departure_summarize(shared->state, &summary, error))
         return false;
     handovers_end(shared->handovers, &summary);
-    /* What kolabctl queued, no worker has heard of. */
-    if (touched)
-        queue_wake(shared->state);
-    if (summary.waiting + summary.open + summary.approved > 0)
-        *next_us = MIN(summary.next_due_us, g_get_monotonic_time() + LOOK_US);
+    *next_us = MIN(summary.next_due_us, g_get_monotonic_time() + IDLE_US);
     /* Due, but not decided: the set is not complete. */
-    if (summary.next_due_us <= g_get_monotonic_time())
+    if (*next_us <= g_get_monotonic_time())
         *next_us = g_get_monotonic_time() + LOOK_US;
     return clean_up_in_time(shared, &summary, cleanups, next_us, error);
 }

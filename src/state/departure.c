@@ -277,21 +277,6 @@ bool departure_summarize(State *state, DepartureSummary *summary, GError **error
     return true;
 }
 
-bool departure_touched(State *state, bool *touched, GError **error)
-{
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
-    g_autoptr(Query) query = query_begin(state, "PRAGMA data_version", error);
-    gint64 version;
-    bool row;
-
-    if (query == NULL || !query_step(state, query, "look for other writers", &row, error))
-        return false;
-    version = query_int(query, 0);
-    *touched = version != state->data_version;
-    state->data_version = version;
-    return true;
-}
-
 guint departure_seen(State *state)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);

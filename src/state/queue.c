@@ -4,8 +4,6 @@
 
 /* Rows of a group in one transaction: enough to make the commit cheap, few enough to let workers begin. */
 enum { GROUP_ROWS = 256 };
-/* How soon is seen what kolabctl made due in the file. */
-#define LOOK_US (2 * (gint64)G_USEC_PER_SEC)
 
 typedef struct {
     char *domain;
@@ -251,15 +249,6 @@ static gint64 find_next_due(State *state, gint64 latest_us)
     return latest_us;
 }
 
-/* Whether there is anything that an operator could make due. */
-static bool has_changes(State *state)
-{
-    g_autoptr(Query) query = query_begin(state, "SELECT EXISTS (SELECT 1 FROM change)", NULL);
-    bool row;
-
-    return query != NULL && query_step(state, query, "look for changes", &row, NULL) && row && query_int(query, 0) != 0;
-}
-
 guint queue_seen(State *state)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
@@ -276,8 +265,6 @@ void queue_wait(State *state, Stop *stop, guint seen, gint64 deadline_us)
 
         if (until_us <= g_get_monotonic_time())
             return;
-        if (has_changes(state))
-            until_us = MIN(until_us, g_get_monotonic_time() + LOOK_US);
         g_cond_wait_until(&state->changed, &state->lock, until_us);
     }
 }

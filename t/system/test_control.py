@@ -1,5 +1,5 @@
-"""The control socket: a --sync beside the daemon is handed over and tells what came of it, and nobody who speaks there keeps the
-daemon from its work."""
+"""The control socket: a --sync beside the daemon is handed over and tells what came of it, kolabctl is heard at once, and nobody who
+speaks there keeps the daemon from its work."""
 
 import contextlib
 import re
@@ -253,6 +253,22 @@ def test_a_sync_beside_a_sync_is_refused(kolabd, silent, lab):
     wait_until(lambda: any("GETMETADATA" in line for line in silent.heard))
     assert f"is in use by another kolabd, process {sync.pid}" in kolabd.run("--sync", check=1).stderr
     assert sync.stop(check=1) == 1
+
+
+# --- kolabctl
+
+def test_what_an_operator_retries_is_tried_at_once(lab, kolabd):
+    dn, = add(lab, "jane")
+    lab.imap.create(f"user/other@{lab.domain}")
+    daemon = kolabd.start()
+    daemon.wait_for_log(f"in order after.*{mailbox(lab, 'jane')}")
+    lab.modify(dn, mail=f"other@{lab.domain}")
+    daemon.wait_for_log("both exist")
+    for number in range(2, 12):
+        assert kolabd.ctl("retry", dn).stdout == "1 made due; kolabd goes on with that now\n"
+        wait_until(lambda number=number: daemon.log_text.count("both exist") == number, 10)
+    daemon.stop()
+    assert kolabd.ctl("retry", dn).stdout == "1 made due; kolabd goes on with that when it runs\n"
 
 
 # --- the socket

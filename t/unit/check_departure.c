@@ -273,20 +273,14 @@ START_TEST(an_approval_goes_through_the_file_beside_the_owner_and_is_not_counted
 {
     g_autoptr(State) owner = open_state(STATE_OWN);
     g_autoptr(State) operator = NULL;
-    bool touched;
     guint approved;
 
     depart(owner, "a", REASON_GONE, DEPARTURE_WAITING, 0);
     depart(owner, "b", REASON_GONE, DEPARTURE_WAITING, 0);
     ck_assert(departure_hold(owner, "example.org", NULL));
-    ck_assert(departure_touched(owner, &touched, NULL));
-    ck_assert(departure_touched(owner, &touched, NULL));
-    ck_assert(!touched);
     operator = open_state(STATE_OPERATOR);
     ck_assert(departure_approve(operator, "example.org", "ann", &approved, NULL));
     ck_assert_uint_eq(approved, 2);
-    ck_assert(departure_touched(owner, &touched, NULL));
-    ck_assert(touched);
     assert_status(owner, "a", DEPARTURE_APPROVED);
     assert_value("SELECT group_concat(target || ' ' || before || ' ' || operator) FROM journal WHERE step = 'approve deletion'",
                  "user/a@example.org held ann,user/b@example.org held ann");
