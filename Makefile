@@ -203,7 +203,7 @@ check-murder: deps-check
 	$(Q)$(MAKE) --no-print-directory run-system M=murder
 	$(Q)$(MAKE) --no-print-directory run-system T='$(ON_MURDER)' PYTEST_FLAGS='--on-murder $(PYTEST_FLAGS)'
 check-crash: deps-check
-	$(Q)KOLABD_CRASH_EVERY=1 $(MAKE) --no-print-directory run-system T=test_crash PYTEST_FLAGS='-rP $(PYTEST_FLAGS)'
+	$(Q)KOLABD_CRASH_EVERY=1 $(MAKE) --no-print-directory run-system T=test_crash.py PYTEST_FLAGS='-rP $(PYTEST_FLAGS)'
 
 # One after the other, also under -j: what they say would mix.
 run-tests: all $(UNIT_TESTS) $(REPLAYS)

@@ -5,7 +5,6 @@ import contextlib
 import imaplib
 import json
 import re
-import sqlite3
 
 import ldap
 
@@ -18,14 +17,15 @@ OWNERS_ENTRIES = ("/private/vendor/kolab/folder-type", SHARED_TYPE, "/private/sp
 SHARED_FOLDER = ["top", "mailRecipient", "kolabSharedFolder"]
 # What is on record, without times and what is another one in each lab.
 RECORDS = {
-    "entry": "dn, kind, result_attribute, mailbox, renaming_to, mail_host, quota_kib, fingerprint IS NOT NULL, status, folders,"
-             " acl, blocked",
+    "entry": "dn, kind, result_attribute, mailbox, renaming_to, mail_host, quota_kib, fingerprint IS NOT NULL, attributes, status,"
+             " folders, acl, blocked",
     "address": "address, role, status, made, (SELECT dn FROM entry e WHERE e.unique_id = a.unique_id)",
     "identifier": "identifier, (SELECT dn FROM entry e WHERE e.unique_id = a.unique_id)",
     "change": "state, due, reason, dn, attempts, last_error, waits_for",
     "departure": "dn, kind, mailbox, reason, status, message",
     "cleanup": "identifier",
     "server": "problem",
+    "outage": "message",
 }
 
 
@@ -114,9 +114,8 @@ class Story:
         return re.sub(r"/[0-9A-F]{8}@", "/WHEN@", re.sub(rf"\b{label}\b", "tN", text))
 
     def records(self):
-        with contextlib.closing(sqlite3.connect(f"file:{self.kolabd.state}?mode=ro", uri=True)) as state:
-            return {table: {self.plain(str(row)): "on record" for row in state.execute(f"SELECT {columns} FROM {table} a")}
-                    for table, columns in RECORDS.items()}
+        return {table: {self.plain(str(row)): "on record" for row in self.kolabd.query(f"SELECT {columns} FROM {table} a")}
+                for table, columns in RECORDS.items()}
 
     def directory(self):
         return {dn: {name: sorted(value.decode() for value in values) for name, values in attributes.items()}
