@@ -146,7 +146,7 @@ static void apply(Mailstore *mailstore, StepKind kind)
         step->quota_kib = 7;
         g_ptr_array_add(steps, step);
     }
-    done = mailstore_apply(mailstore, steps, "jane@example.org", outcomes, &error);
+    done = mailstore_apply(mailstore, steps, NULL, "jane@example.org", outcomes, &error);
     check_error(done, error);
     g_assert(outcomes->len <= steps->len && (!done || outcomes->len == steps->len));
     for (guint i = 0; i < outcomes->len; i++) {
