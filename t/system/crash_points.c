@@ -67,7 +67,8 @@ static void take_step(const char *format, ...)
 /* Adds the statement's first word that is no keyword. */
 static void note_table(const char *sql)
 {
-    static const char *const keywords[] = {"INSERT", "INTO", "UPDATE", "OR", "REPLACE", "DELETE", "FROM", "COMMIT", NULL};
+    static const char *const keywords[] = {"INSERT", "INTO", "UPDATE", "OR", "REPLACE", "IGNORE", "DELETE", "FROM", "COMMIT",
+                                           NULL};
     g_auto(GStrv) words = g_strsplit(sql, " ", 5);
     guint i = 0;
 

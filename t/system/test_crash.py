@@ -85,16 +85,16 @@ def check(story, reference):
 
 def play_round(story, numbers, plan, kill, recover):
     for phase, step in numbers:
-        died = kill(story, phase, step)
-        plan.note(phase, died)
-        if not died:
-            continue
-        last = story.steps()[-1]
+        place = f"{phase.__name__}, killed after step {step}"
         try:
-            recover(story, phase)
-            check(story, plan.references[phase])
+            died = kill(story, phase, step)
+            plan.note(phase, died)
+            if died:
+                place += f": {story.steps()[-1]}"
+                recover(story, phase)
+                check(story, plan.references[phase])
         except AssertionError as problem:
-            raise AssertionError(f"{phase.__name__}, killed after step {step}: {last}: {problem}") from problem
+            raise AssertionError(f"{place}: {problem}") from problem
 
 
 def play(open_fixed, plan, settings, kill, recover):
@@ -136,6 +136,12 @@ def references(all_references, open_fixed, tell):
 def test_kolabd_itself_holds_nothing_of_what_kills_it():
     for program, holds in ((PROGRAM, True), ("kolabd", False), ("kolabctl", False)):
         assert (b"KOLABD_CRASH" in (BUILD / program).read_bytes()) == holds, program
+
+
+@pytest.mark.parametrize("tell", [Life])
+def test_steps_of_every_kind_are_counted(references):
+    kinds = {step.split()[0] for reference in references.values() for step in reference.steps}
+    assert kinds == {"commit", "modify", "asked", "sent", "done"}
 
 
 @pytest.mark.parametrize("tell", [Life, Turns])
