@@ -115,6 +115,15 @@ python_scripts() {
   find t -name '*.py' -exec env PYTHONPYCACHEPREFIX="$temporary/pycache" /usr/bin/python3 -W error -m py_compile {} +
 }
 
+# A test that a document names as proof is there.
+named_tests_exist() {
+  local name missing=0
+  while read -r name; do
+    grep -rqs --include='*.py' --include='*.c' "\b$name\b" t || { echo "docs name $name, which is no test"; missing=1; }
+  done < <(grep -hoE '`test_[a-z0-9_]+`' README.md docs/*.md | tr -d '`' | sort -u)
+  return $missing
+}
+
 # As `make install` writes them, with the programs that were just built.
 install_units() {
   local unit
@@ -152,6 +161,7 @@ main() {
   check 'includes point one way between the layers' includes_point_one_way
   check 'cppcheck' cppcheck_finds_nothing
   check 'manual pages' manual_pages
+  check 'tests that the documents name' named_tests_exist
   check 'shell scripts' shell_scripts
   check 'Python scripts' python_scripts
   install_units
