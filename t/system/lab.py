@@ -27,6 +27,7 @@ def connect_ldap(env, dn, password=None):
     connection.set_option(ldap.OPT_X_TLS_REQUIRE_CERT, ldap.OPT_X_TLS_DEMAND)
     connection.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
     connection.set_option(ldap.OPT_NETWORK_TIMEOUT, 10)
+    connection.timeout = 60  # a directory that hangs fails a test, and does not hang it
     connection.simple_bind_s(dn, password or env["PASSWORD"])
     return connection
 
