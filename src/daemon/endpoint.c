@@ -13,7 +13,7 @@
 
 enum { CLIENTS_MAX = 32 };
 /* For the one line that a client has to say, and to take what it was told when all is said. */
-enum { PATIENCE_S = 10, FAREWELL_S = 60 };
+enum { PATIENCE_S = 5, FAREWELL_S = 60 };
 /* Until there may be file descriptors again. */
 enum { SCARCITY_S = 1 };
 

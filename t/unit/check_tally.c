@@ -70,6 +70,7 @@ static void fail_with(Fault fault, const char *message, const char *waits_for)
 {
     g_autoptr(Change) change = lease();
 
+    g_free(change->dn);
     change->dn = g_strdup_printf("uid=%s", change->unique_id);
     change->waits_for = g_strdup(waits_for);
     ck_assert(queue_fail(state, change, fault, message, NULL, NULL));
