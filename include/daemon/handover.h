@@ -57,7 +57,7 @@ void handover_fail(Handover *handover, const char *message);
 /* As tally_note_step and tally_note_end, for all of them; `handovers` may be NULL. They cost next to nothing while nothing is
  * handed over. */
 void handovers_note_step(Handovers *handovers, const Change *change);
-bool handovers_note_end(Handovers *handovers, const Change *change, const GError *fault, const char *message,
+bool handovers_note_end(Handovers *handovers, const Change *change, const GError *fault, const char *message, bool out,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Changes may have left the queue without a try. */
 bool handovers_look_again(Handovers *handovers, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -25,9 +25,9 @@ void tally_expect(Tally *tally, const char *domain, const char *unique_id, bool 
 bool tally_settle(Tally *tally, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* A step of a change was carried out; its lease still stands, so that nobody can have looked at it again. */
 void tally_note_step(Tally *tally, const Change *change);
-/* A try of a change has ended, and that is in the state: well (`fault` NULL), or not (`message`: what to tell of it). FAULT_STOP: the
- * state file. */
-bool tally_note_end(Tally *tally, const Change *change, const GError *fault, const char *message,
+/* A try of a change has ended, and that is in the state: well (`fault` NULL), or not (`message`: what to tell of it). `out`: it was
+ * put off untried, because a server that it needs is known to be out of reach; that is its end here. FAULT_STOP: the state file. */
+bool tally_note_end(Tally *tally, const Change *change, const GError *fault, const char *message, bool out,
                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Something is expected that does not wait for another entry. */

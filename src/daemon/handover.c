@@ -295,7 +295,8 @@ void handovers_note_step(Handovers *handovers, const Change *change)
         tally_note_step(((Handover *)g_ptr_array_index(handovers->list, i))->tally, change);
 }
 
-bool handovers_note_end(Handovers *handovers, const Change *change, const GError *fault, const char *message, GError **error)
+bool handovers_note_end(Handovers *handovers, const Change *change, const GError *fault, const char *message, bool out,
+                        GError **error)
 {
     g_autoptr(GMutexLocker) locker = NULL;
 
@@ -305,7 +306,7 @@ bool handovers_note_end(Handovers *handovers, const Change *change, const GError
     for (guint i = 0; i < handovers->list->len; i++) {
         Handover *handover = g_ptr_array_index(handovers->list, i);
 
-        if (!tally_note_end(handover->tally, change, fault, message, error))
+        if (!tally_note_end(handover->tally, change, fault, message, out, error))
             return false;
         check_through(handover);
     }

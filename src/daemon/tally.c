@@ -20,7 +20,9 @@ typedef struct {
     bool found;   /* in the queue: its end may not have been noted here */
     bool changed; /* a step was carried out */
     bool waits;   /* the last try failed because of another entry */
-    guint attempts;
+    bool out;     /* it waits for a server */
+    guint attempts; /* failed ones, all in all */
+    guint tries;    /* failed ones that were noted here: not each counts as an attempt */
     Fault fault;   /* of the last try, if that has a message */
     char *entry;   /* DN, or the unique id */
     char *message; /* NULL: the last try did not fail */
@@ -88,7 +90,7 @@ static bool is_over(const Expected *expected, QueuePlace place)
     case QUEUE_ABSENT:
         return true;
     case QUEUE_PENDING:
-        return false;
+        return expected->out || (expected->message != NULL && !expected->waits && expected->tries >= ATTEMPTS);
     case QUEUE_FAILED:
         return expected->message != NULL ? expected->fault == FAULT_PARK || expected->attempts >= ATTEMPTS : expected->found;
     }
@@ -103,7 +105,7 @@ static bool end_if_over(Tally *tally, const Expected *expected, bool *over, GErr
 
     if (!queue_look(tally->state, expected->domain, expected->unique_id, &place, error))
         return false;
-    failed = place == QUEUE_FAILED;
+    failed = place != QUEUE_ABSENT;
     *over = is_over(expected, place);
     if (!*over)
         return true;
@@ -154,6 +156,7 @@ static void note_try(Tally *tally, Expected *expected, const Change *change, con
 
     tally->waiting += (guint)waits - (guint)expected->waits;
     expected->waits = waits;
+    expected->tries += fault != NULL;
     expected->attempts = change->attempts + 1;
     g_free(expected->entry);
     expected->entry = g_strdup(change->dn != NULL ? change->dn : change->unique_id);
@@ -163,7 +166,7 @@ static void note_try(Tally *tally, Expected *expected, const Change *change, con
         expected->fault = fault_of(fault);
 }
 
-bool tally_note_end(Tally *tally, const Change *change, const GError *fault, const char *message, GError **error)
+bool tally_note_end(Tally *tally, const Change *change, const GError *fault, const char *message, bool out, GError **error)
 {
     g_autofree char *key = NULL;
     Expected *expected = find(tally, change, &key);
@@ -172,6 +175,7 @@ bool tally_note_end(Tally *tally, const Change *change, const GError *fault, con
     if (expected == NULL)
         return true;
     note_try(tally, expected, change, fault, message);
+    expected->out = out;
     /* Before, it may have been a try of what was queued earlier. */
     if (!tally->settled)
         return true;

@@ -87,7 +87,7 @@ static void set_aside(Worker *worker, const Change *change, GPtrArray *journal, 
     if (kind == FAULT_PARK || change->waits_for != NULL || connect_servers(worker))
         log_fault(change, fault, message);
     if (!queue_fail(shared->state, change, kind, fault->message, journal, &problem)
-        || !handovers_note_end(shared->handovers, change, fault, message, &problem))
+        || !handovers_note_end(shared->handovers, change, fault, message, false, &problem))
         shared_fail(shared, g_steal_pointer(&problem));
     g_error_free(fault);
 }
@@ -115,8 +115,9 @@ static GError *try_change(Worker *worker, Change *change, Mailstore *mailstore, 
     }
 }
 
-/* Its server is out of reach until then. A one-shot run does not wait for it: the next one will. Takes `fault`. */
-static void put_off(Worker *worker, const Change *change, gint64 until_us, GPtrArray *journal, GError *fault)
+/* Its server is out of reach until then. A one-shot run does not wait for it: the next one will. `tried`: it is a new outage.
+ * Takes `fault`. */
+static void put_off(Worker *worker, const Change *change, bool tried, gint64 until_us, GPtrArray *journal, GError *fault)
 {
     Shared *shared = worker->shared;
     g_autofree char *message = describe_fault(change, fault);
@@ -127,7 +128,7 @@ static void put_off(Worker *worker, const Change *change, gint64 until_us, GPtrA
         return;
     }
     if (!queue_defer(shared->state, change, until_us, journal, &problem)
-        || !handovers_note_end(shared->handovers, change, fault, message, &problem))
+        || !handovers_note_end(shared->handovers, change, fault, message, !tried, &problem))
         shared_fail(shared, g_steal_pointer(&problem));
     g_error_free(fault);
 }
@@ -138,7 +139,7 @@ static void note_success(Shared *shared, const Change *change)
 
     if (change->changed)
         g_atomic_int_inc(&shared->progress.changed);
-    if (!handovers_note_end(shared->handovers, change, NULL, NULL, &problem))
+    if (!handovers_note_end(shared->handovers, change, NULL, NULL, false, &problem))
         shared_fail(shared, g_steal_pointer(&problem));
 }
 
@@ -155,7 +156,7 @@ static void handle_change(Worker *worker, Change *change, Mailstore *mailstore)
         return;
     }
     if (out)
-        put_off(worker, change, until_us, journal, fault);
+        put_off(worker, change, true, until_us, journal, fault);
     else if (fault != NULL)
         set_aside(worker, change, journal, fault);
     else
@@ -181,7 +182,7 @@ static void take_change(Worker *worker, Change *change)
     } else if (mailstore != NULL) {
         handle_change(worker, change, mailstore);
     } else {
-        put_off(worker, change, until_us, journal,
+        put_off(worker, change, false, until_us, journal,
                 g_error_new(FAULT, FAULT_RETRY, "the server that has, or is to have, the mailbox is out of reach (kolabctl problems)"));
         g_atomic_int_inc(&shared->progress.done);
     }

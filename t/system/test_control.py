@@ -186,6 +186,19 @@ def test_a_server_that_is_out_of_reach_ends_the_sync_and_not_its_changes(lab, ko
     assert outcome(kolabd.run("--sync", "--resync"), daemon) == (1, 0, 0)
 
 
+def test_of_two_imap_servers_one_is_out_of_reach_and_only_its_entries_fail(lab, kolabd):
+    other = lab.add(f"ou=other,{lab.base_dn}", objectClass=["top", "organizationalUnit"])
+    add(lab, "jane")
+    john = lab.add_person("john", givenName="John", sn="Example", parent=other)
+    kolabd.configure({"domains": {lab.domain: {"base_dn": lab.people_dn},
+                                  f"other.{lab.domain}": {"base_dn": other, "imap": {"uri": "imaps://127.0.0.1:1"}}}})
+    daemon = kolabd.start()
+    daemon.wait_for_log(f"in order after.*{mailbox(lab, 'jane')}")
+    done = kolabd.run("--sync", "--resync", check=3)
+    assert outcome(done, daemon) == (2, 0, 1)
+    assert re.search(f"^kolabd: warning: {lab.get_one(john, 'nsUniqueId').lower()}: .*out of reach", done.stderr, re.MULTILINE)
+
+
 def test_many_at_once_each_get_their_own_outcome(lab, kolabd):
     jane, _ = add(lab, "jane", "bad", mailQuota=None)
     lab.modify(jane, mailQuota="abc")

@@ -48,11 +48,11 @@ static Change *lease(void)
     return change;
 }
 
-static void note_end(Change *change, Fault fault, const char *message)
+static void note_end(Change *change, Fault fault, const char *message, bool out)
 {
     g_autoptr(GError) error = message != NULL ? g_error_new_literal(FAULT, fault, message) : NULL;
 
-    ck_assert(tally_note_end(tally, change, error, message, NULL));
+    ck_assert(tally_note_end(tally, change, error, message, out, NULL));
 }
 
 /* The next change comes to a good end, after a step or without one. */
@@ -63,7 +63,7 @@ static void succeed(bool step)
     if (step)
         tally_note_step(tally, change);
     ck_assert(queue_finish(state, change, NULL, NULL, NULL));
-    note_end(change, 0, NULL);
+    note_end(change, 0, NULL, false);
 }
 
 static void fail_with(Fault fault, const char *message, const char *waits_for)
@@ -74,7 +74,7 @@ static void fail_with(Fault fault, const char *message, const char *waits_for)
     change->dn = g_strdup_printf("uid=%s", change->unique_id);
     change->waits_for = g_strdup(waits_for);
     ck_assert(queue_fail(state, change, fault, message, NULL, NULL));
-    note_end(change, fault, message);
+    note_end(change, fault, message, false);
 }
 
 static void make_due(void)
@@ -138,7 +138,7 @@ START_TEST(what_is_queued_again_while_it_is_looked_at_is_waited_for)
     tally_note_step(tally, change);
     expect("a");
     ck_assert(queue_finish(state, change, NULL, NULL, NULL));
-    note_end(change, 0, NULL);
+    note_end(change, 0, NULL, false);
     ck_assert(tally_settle(tally, NULL));
     ck_assert(!tally_is_through(tally));
     succeed(false);
@@ -180,6 +180,44 @@ START_TEST(what_waits_for_another_entry_keeps_nobody_waiting)
 }
 END_TEST
 
+/* As a worker does: no attempt is counted. */
+static void put_off(const char *message, bool out)
+{
+    g_autoptr(Change) change = lease();
+    g_autoptr(GPtrArray) journal = g_ptr_array_new();
+
+    ck_assert(queue_defer(state, change, g_get_monotonic_time() + 60 * (gint64)G_USEC_PER_SEC, journal, NULL));
+    note_end(change, FAULT_RETRY, message, out);
+}
+
+START_TEST(what_waits_for_a_server_that_is_known_to_be_out_of_reach_has_failed)
+{
+    expect("a");
+    expect("b");
+    put_off("out of reach", true);
+    ck_assert(tally_settle(tally, NULL));
+    assert_counts(1, 0, 1);
+    put_off("out of reach", true);
+    ck_assert(tally_is_through(tally));
+    assert_counts(2, 0, 2);
+    ck_assert_str_eq(told->str, "a: out of reach\nb: out of reach\n");
+}
+END_TEST
+
+START_TEST(what_loses_its_server_again_and_again_has_failed_in_the_end)
+{
+    expect("a");
+    ck_assert(tally_settle(tally, NULL));
+    for (guint i = 1; i <= 3; i++) {
+        ck_assert(!tally_is_through(tally));
+        put_off("lost", false);
+        make_due();
+    }
+    ck_assert(tally_is_through(tally));
+    assert_counts(1, 0, 1);
+}
+END_TEST
+
 START_TEST(what_left_the_queue_without_a_try_is_done_at_the_next_look)
 {
     expect("a");
@@ -218,6 +256,8 @@ int main(void)
     tcase_add_test(tests, what_is_queued_again_while_it_is_looked_at_is_waited_for);
     tcase_add_test(tests, a_fault_that_may_pass_is_waited_for_as_often_as_a_sync_would_try);
     tcase_add_test(tests, what_waits_for_another_entry_keeps_nobody_waiting);
+    tcase_add_test(tests, what_waits_for_a_server_that_is_known_to_be_out_of_reach_has_failed);
+    tcase_add_test(tests, what_loses_its_server_again_and_again_has_failed_in_the_end);
     tcase_add_test(tests, what_left_the_queue_without_a_try_is_done_at_the_next_look);
     tcase_add_test(tests, what_is_not_expected_does_not_count);
     suite_add_tcase(suite, tests);
