@@ -37,7 +37,7 @@ def count_old_rows(kolabd):
 
 def test_who_deleted_what_is_found_by_all_names_of_a_user_who_is_gone(lab, kolabd):
     dn = lab.add_person("jane", givenName="Jane", sn="Example")
-    lab.add_person("john", givenName="John", sn="Example")
+    lab.add_person("max", givenName="Max", sn="Other")  # wants none of her addresses
     kolabd.run("--sync")
     unique_id = lab.get_one(dn, "nsUniqueId")
     new_dn = lab.rename(dn, "uid=janet")
