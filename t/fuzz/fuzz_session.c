@@ -2,11 +2,13 @@
  * server, with nothing else read than what was sent.
  *
  * The wire is replaced here (imap/connection.h), so that nothing waits and a run can be repeated. The first octet chooses what is
- * done, the second how many octets arrive at a time; then come the server's words of each connection, up to a NUL. A server that
- * has nothing more to say has closed the connection. */
+ * done (its last two digits: one thing after the other; from 100 on at a backend), the second how many octets arrive at a time
+ * (128 and more: also answers to what was not asked yet); then come the server's words of each connection, up to a NUL. A server
+ * that is asked when it has said all of them has closed the connection. */
 #include "imap/cleanup.h"
 #include "imap/connection.h"
 #include "imap/mailstore.h"
+#include "imap/space.h"
 #include "model/fault.h"
 #include "plan/step.h"
 
@@ -16,16 +18,38 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define URI "imaps://x"
+#define BACKEND "imap1.example.org"
+
+/* Octets of one side; lines are counted that begin with a tag of ours. */
+typedef struct {
+    bool inside; /* a line, after its first octet */
+    bool tagged;
+    guint64 begun;
+    guint64 ended;
+} Lines;
 
 struct ImapConnection {
     const char *at;
     const char *end;
+    Lines said;  /* by the server */
+    Lines asked; /* of it */
     bool blocked;
 };
 
 /* What the server will say: of this input, to the next connections. */
 static const char *words, *words_end;
 static gsize octets_at_a_time;
+static bool speaks_unasked;
+
+static void pass(Lines *lines, char c)
+{
+    if (!lines->inside) {
+        lines->tagged = c == 'k';
+        lines->begun += lines->tagged;
+    }
+    lines->inside = c != '\n';
+    lines->ended += lines->tagged && c == '\n';
+}
 
 ImapConnection *imap_connection_open(const ImapSettings *settings, const char *authorize_as, Stop *stop, GError **error)
 {
@@ -53,30 +77,38 @@ void imap_connection_close(ImapConnection *connection)
 /* A socket takes a part at times, and none at others. */
 Transfer imap_connection_send(ImapConnection *connection, const char *data, gsize len, gsize *moved)
 {
-    (void)data;
     connection->blocked = !connection->blocked;
     if (connection->blocked)
         return TRANSFER_BLOCKED;
     *moved = (len + 1) / 2;
+    for (gsize i = 0; i < *moved; i++)
+        pass(&connection->asked, data[i]);
     return TRANSFER_MOVED;
+}
+
+/* Whether the next octet begins the answer to what was not asked so far. */
+static bool is_early(const ImapConnection *connection)
+{
+    return !speaks_unasked && !connection->said.inside && *connection->at == 'k' && connection->said.begun == connection->asked.ended;
 }
 
 Transfer imap_connection_receive(ImapConnection *connection, char *buffer, gsize size, gsize *moved)
 {
-    gsize left = (gsize)(connection->end - connection->at);
-
-    if (left == 0)
-        return TRANSFER_CLOSED;
-    *moved = MIN(MIN(left, size), octets_at_a_time);
-    memcpy(buffer, connection->at, *moved);
-    connection->at += *moved;
-    return TRANSFER_MOVED;
+    if (connection->at == connection->end)
+        return connection->said.begun < connection->asked.ended ? TRANSFER_CLOSED : TRANSFER_BLOCKED;
+    *moved = 0;
+    while (*moved < MIN(size, octets_at_a_time) && connection->at < connection->end && !is_early(connection)) {
+        pass(&connection->said, *connection->at);
+        buffer[(*moved)++] = *connection->at++;
+    }
+    return *moved > 0 ? TRANSFER_MOVED : TRANSFER_BLOCKED;
 }
 
+/* Nobody else could make something of the wait. */
 WaitResult imap_connection_wait(ImapConnection *connection, bool to_send, gint64 deadline_us)
 {
-    (void)connection, (void)to_send, (void)deadline_us;
-    return WAIT_READY;
+    (void)connection, (void)deadline_us;
+    return to_send ? WAIT_READY : WAIT_DEADLINE;
 }
 
 const char *imap_connection_loss(const ImapConnection *connection)
@@ -97,7 +129,9 @@ static void check_error(bool done, const GError *error)
     g_assert(done == (error == NULL));
     if (done)
         return;
-    g_assert(error->domain == FAULT && g_str_has_prefix(error->message, URI ": "));
+    g_assert(error->domain == FAULT);
+    g_assert(g_str_has_prefix(error->message, "imaps://") || g_str_has_prefix(error->message, "imap://")
+             || g_str_has_prefix(error->message, "backend ") || g_str_has_prefix(error->message, BACKEND ": "));
     check_text(error->message);
 }
 
@@ -129,7 +163,7 @@ static void observe(Mailstore *mailstore, bool shared)
 }
 
 /* Each step has one outcome at the most, and there is an error when one was refused. */
-static void apply(Mailstore *mailstore, StepKind kind)
+static void apply(Mailstore *mailstore, StepKind kind, const char *server)
 {
     g_autoptr(GPtrArray) steps = g_ptr_array_new_with_free_func((GDestroyNotify)step_free);
     g_autoptr(GPtrArray) outcomes = g_ptr_array_new_with_free_func((GDestroyNotify)step_outcome_free);
@@ -140,13 +174,17 @@ static void apply(Mailstore *mailstore, StepKind kind)
     for (guint i = 0; i < 3; i++) {
         Step *step = step_new(kind, "user/jane@example.org");
 
-        step->folder = kind == STEP_CREATE_FOLDER ? g_strdup_printf("F%u", i) : NULL;
+        step->folder = kind == STEP_CREATE_FOLDER || kind == STEP_SUBSCRIBE ? g_strdup_printf("F%u", i) : NULL;
         step->use = kind == STEP_CREATE_FOLDER ? g_strdup("\\Sent") : NULL;
         step->partition = kind == STEP_CREATE_FOLDER ? g_strdup("p") : NULL;
+        step->server = kind == STEP_MOVE_MAILBOX || kind == STEP_CREATE_MAILBOX ? g_strdup(server) : NULL;
+        step->before = kind == STEP_RENAME_MAILBOX ? g_strdup("user/jane@example.org") : NULL;
+        step->after = kind == STEP_RENAME_MAILBOX ? g_strdup("user/janet@example.org") : g_strdup(server);
+        step->name = kind == STEP_SET_ACL ? g_strdup("anyone") : NULL;
         step->quota_kib = 7;
         g_ptr_array_add(steps, step);
     }
-    done = mailstore_apply(mailstore, steps, NULL, "jane@example.org", outcomes, &error);
+    done = mailstore_apply(mailstore, steps, server, "jane@example.org", outcomes, &error);
     check_error(done, error);
     g_assert(outcomes->len <= steps->len && (!done || outcomes->len == steps->len));
     for (guint i = 0; i < outcomes->len; i++) {
@@ -167,6 +205,16 @@ static void delete(Mailstore *mailstore)
     bool done = mailstore_delete(mailstore, "user/jane@example.org", &error);
 
     check_error(done, error);
+}
+
+static void read_space(Mailstore *mailstore, const char *server)
+{
+    g_autoptr(GError) error = NULL;
+    gint64 free_kib = -2;
+    bool done = mailstore_read_space(mailstore, server, &free_kib, &error);
+
+    check_error(done, error);
+    g_assert(!done || free_kib >= -1);
 }
 
 /* Nothing goes that was not asked for, and nothing of a login that has a mailbox. */
@@ -192,44 +240,57 @@ static void clean_up(Mailstore *mailstore)
     }
 }
 
-static void act(Mailstore *mailstore, guint choice)
+static void act(Mailstore *mailstore, guint choice, const char *server)
 {
-    static void (*const ACTIONS[])(Mailstore *) = {delete, clean_up};
+    static const StepKind KINDS[] = {STEP_SET_QUOTA, STEP_CREATE_FOLDER, STEP_SUBSCRIBE, STEP_CREATE_MAILBOX, STEP_MOVE_MAILBOX,
+                                     STEP_RENAME_MAILBOX};
 
-    switch (choice % 7) {
+    switch (choice) {
     case 0:
     case 1:
-        observe(mailstore, choice % 7 == 1);
+        observe(mailstore, choice == 1);
         break;
     case 2:
-        apply(mailstore, STEP_SET_QUOTA);
+        if (server != NULL)
+            read_space(mailstore, server);
+        else
+            delete(mailstore);
         break;
     case 3:
-        apply(mailstore, STEP_CREATE_FOLDER);
-        break;
-    case 4:
-        apply(mailstore, STEP_SUBSCRIBE);
+        clean_up(mailstore);
         break;
     default:
-        ACTIONS[choice % 7 - 5](mailstore);
+        apply(mailstore, KINDS[choice - 4], server);
         break;
     }
 }
 
+/* A fuzzer has much to warn of. */
+static GLogWriterOutput say_nothing(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user_data)
+{
+    (void)level, (void)fields, (void)n_fields, (void)user_data;
+    return G_LOG_WRITER_HANDLED;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static bool quiet;
     const ImapSettings settings = {.uri = (char *)URI, .admin_login = (char *)"admin", .timeout_us = G_USEC_PER_SEC, .window = 2};
     g_autoptr(Stop) stop = stop_new();
     g_autoptr(Mailstore) mailstore = NULL;
 
+    if (!quiet)
+        g_log_set_writer_func(say_nothing, NULL, NULL);
+    quiet = true;
     if (size < 2)
         return 0;
-    octets_at_a_time = data[1] > 0 ? data[1] : G_MAXSIZE;
+    octets_at_a_time = data[1] % 128U > 0 ? data[1] % 128U : G_MAXSIZE;
+    speaks_unasked = data[1] >= 128;
     words = (const char *)data + 2;
     words_end = words + (size - 2);
     mailstore = mailstore_new(&settings, stop);
-    act(mailstore, data[0]);
-    act(mailstore, data[0] / 7U);
+    act(mailstore, data[0] % 10U, data[0] < 100 ? NULL : BACKEND);
+    act(mailstore, data[0] / 10U % 10U, data[0] < 100 ? NULL : BACKEND);
     if (mailstore_server(mailstore) != NULL)
         check_text(mailstore_server(mailstore));
     return 0;
