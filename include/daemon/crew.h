@@ -18,7 +18,8 @@ Shared *crew_shared(Crew *crew);
 void crew_start(Crew *crew);
 /* Asks the threads to finish what they do and to end; `now`: to break it off. */
 void crew_ask_to_end(Crew *crew, bool now);
-/* There is nothing more to wait for: the threads have ended (a one-shot run is done), or were asked to, because something is fatal. */
+/* There is nothing more to wait for: the threads have ended (a one-shot run is done), or were asked to, because something is
+ * fatal. */
 bool crew_is_over(Crew *crew);
 /* No thread runs any more. */
 bool crew_has_ended(Crew *crew);

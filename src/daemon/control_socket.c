@@ -18,8 +18,8 @@ static char *socket_path(const char *state_file)
     return g_strconcat(state_file, ".socket", NULL);
 }
 
-/* The address of a path; a long one goes through its directory, which is opened for that: *directory is closed by the caller when it
- * is not -1. False: errno says why not. */
+/* The address of a path; a long one goes through its directory, which is opened for that: *directory is closed by the caller
+ * when it is not -1. False: errno says why not. */
 static bool make_address(const char *path, struct sockaddr_un *address, int *directory)
 {
     g_autofree char *parent = g_path_get_dirname(path);

@@ -9,6 +9,7 @@
 #include <glib-unix.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { CLIENTS_MAX = 32 };
@@ -282,7 +283,9 @@ static gboolean on_plenty(gpointer data)
 static gboolean on_connection(gint fd, GIOCondition condition G_GNUC_UNUSED, gpointer data)
 {
     Endpoint *endpoint = data;
-    int pid, accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct sockaddr_un nobody; /* whose sockets have no name */
+    socklen_t size = sizeof nobody;
+    int pid, accepted = accept4(fd, (struct sockaddr *)&nobody, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     if (accepted < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
         endpoint->accept_source = g_timeout_add_seconds(SCARCITY_S, on_plenty, endpoint);

@@ -90,16 +90,11 @@ static void send_line(Handover *handover, const WireLine *line)
     eventfd_write(handover->all->news_fd, 1);
 }
 
-static const char *name_level(GLogLevelFlags level)
-{
-    return (level & G_LOG_LEVEL_CRITICAL) != 0 ? "error" : (level & G_LOG_LEVEL_WARNING) != 0 ? "warning" : "message";
-}
-
-static void tell(Handover *handover, GLogLevelFlags level, const char *domain, const char *entry, const char *message)
+static void tell(Handover *handover, const char *level, const char *domain, const char *entry, const char *message)
 {
     g_autoptr(WireLine) line = wire_line_new("log");
 
-    wire_line_add(line, "level", name_level(level));
+    wire_line_add(line, "level", level);
     wire_line_add(line, "domain", domain);
     wire_line_add(line, "entry", entry);
     wire_line_add(line, "message", message);
@@ -111,7 +106,7 @@ static void tell_failure(gpointer data, const char *domain, const char *entry, c
     Handover *handover = data;
 
     if (handover->news->len < NEWS_MAX_BYTES)
-        tell(handover, G_LOG_LEVEL_WARNING, domain, entry, message);
+        tell(handover, "warning", domain, entry, message);
     else
         handover->untold++;
 }
@@ -133,7 +128,7 @@ static void end(Handover *handover, int status)
 static void fail(Handover *handover, const char *message)
 {
     log_entry(G_LOG_LEVEL_INFO, NULL, NULL, "handed over by process %d: %s", handover->pid, message);
-    tell(handover, G_LOG_LEVEL_CRITICAL, NULL, NULL, message);
+    tell(handover, "error", NULL, NULL, message);
     end(handover, EXIT_ERROR);
 }
 
@@ -246,7 +241,7 @@ void handover_miss(Handover *handover, const char *domain, const char *message)
     if (handover->over)
         return;
     handover->incomplete = true;
-    tell(handover, G_LOG_LEVEL_CRITICAL, domain, NULL, message);
+    tell(handover, "error", domain, NULL, message);
 }
 
 /* The reaper is asked for the end of what is through. */
@@ -380,10 +375,10 @@ static void end_through(Handover *handover, const DepartureSummary *departures)
     g_autofree char *more = g_strdup_printf("%u more failed (kolabctl problems)", handover->untold);
 
     if (handover->untold > 0)
-        tell(handover, G_LOG_LEVEL_WARNING, NULL, NULL, more);
-    tell(handover, G_LOG_LEVEL_MESSAGE, NULL, NULL, text);
+        tell(handover, "warning", NULL, NULL, more);
+    tell(handover, "message", NULL, NULL, text);
     if (departed != NULL)
-        tell(handover, G_LOG_LEVEL_MESSAGE, NULL, NULL, departed);
+        tell(handover, "message", NULL, NULL, departed);
     log_entry(G_LOG_LEVEL_INFO, NULL, NULL, "handed over by process %d: %s", handover->pid, text);
     end(handover, summary_status(&summary));
 }

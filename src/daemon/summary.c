@@ -15,10 +15,10 @@ char *summary_describe_departures(const Summary *summary)
 {
     const DepartureSummary *departures = &summary->departures;
 
-    return count_unsettled(departures) == 0
-             ? NULL
-             : g_strdup_printf("departed entries: %u held, %u failed; %u entries wait for what one of them had (kolabctl problems)",
-                               departures->held, departures->failed, departures->blocked);
+    if (count_unsettled(departures) == 0)
+        return NULL;
+    return g_strdup_printf("departed entries: %u held, %u failed; %u entries wait for what one of them had (kolabctl problems)",
+                           departures->held, departures->failed, departures->blocked);
 }
 
 int summary_status(const Summary *summary)

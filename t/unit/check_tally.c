@@ -50,7 +50,7 @@ static Change *lease(void)
 
 static void note_end(Change *change, Fault fault, const char *message, bool out)
 {
-    g_autoptr(GError) error = message != NULL ? g_error_new_literal(FAULT, fault, message) : NULL;
+    g_autoptr(GError) error = message != NULL ? g_error_new_literal(FAULT, (gint)fault, message) : NULL;
 
     ck_assert(tally_note_end(tally, change, error, message, out, NULL));
 }
