@@ -12,9 +12,10 @@ typedef enum {
     FAULT_RETRY, /* may succeed later: connection lost, timeout, server busy */
     FAULT_PARK,  /* cannot succeed as it stands: NO, bad attribute; set aside and shown to the operator */
     FAULT_STOP,  /* nothing can succeed: configuration, credentials, unusable state file */
+    FAULT_STATE, /* the state file cannot be used now: nobody's attempt is counted, and it is done again (daemon/shared) */
 } Fault;
 
-/* "retry", "park", "stop": as written to the state file. */
+/* "retry", "park", "stop": as written to the state file. "state" is never written. */
 const char *fault_name(Fault fault);
 
 /* The fault of an error of ours; an error of another domain (a bug) counts as FAULT_PARK. */

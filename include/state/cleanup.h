@@ -1,4 +1,4 @@
-/* cleanup.h - ACL identifiers of departed entries, to be removed from all access control lists. Faults: FAULT_STOP only. */
+/* cleanup.h - ACL identifiers of departed entries, to be removed from all access control lists. Faults: FAULT_STATE. */
 #pragma once
 
 #include "state/state.h"

@@ -1,8 +1,10 @@
 /* database.h - the connection: statements, transactions, errors. Private to src/state; the only header with sqlite3.h.
  *
- * Everything here is called with state->lock held. Errors are FAULT_STOP and say what the operator can do. */
+ * Everything here is called with state->lock held. Errors say what the operator can do. They are FAULT_STATE when the file is at
+ * fault: then nothing more is read from it or written to it before state_revive; and FAULT_STOP when a statement is, a bug. */
 #pragma once
 
+#include "state/place.h"
 #include "state/state.h"
 
 #include <glib.h>
@@ -15,11 +17,31 @@ struct State {
     GCond changed; /* the queue changed */
     guint wakes;   /* how often it did */
     guint departures; /* how often one was written, see departure.h */
-    sqlite3 *db;
+    sqlite3 *db;   /* NULL: closed, because what lies at the path cannot be used */
+    Place *place;  /* of the owner: what it has open; NULL: nobody looks after it */
+    gint64 looked_us; /* when that was compared with what lies there */
+    char *problem; /* why the file cannot be used; NULL: it can */
+    char *since;   /* then: when that began */
+    bool reviving; /* it is tried all the same */
+    int failure;   /* SQLite's result code (primary) that told so; SQLITE_OK: no such */
     GHashTable *statements; /* const char* (a literal) -> sqlite3_stmt*, prepared once */
     GHashTable *leased;     /* set of char*: see queue.c */
     GHashTable *groups;     /* GThread* -> GPtrArray*: see queue.c */
 };
+
+/* Somebody's sqlite3 shell may hold the lock for a moment; for longer is an outage. Who waits here holds up all threads, and a stop. */
+enum { DATABASE_BUSY_MS = 3000 };
+
+/* A state without a file. */
+State *database_new(const char *path);
+
+/* The file was opened, or what lies at its path is right for another reason: from here on it is looked after. */
+void database_settle(State *state);
+/* Notes why the file cannot be used; NULL: it can. Other processes see it in the lock's file. */
+void database_note_problem(State *state, int failure, const char *problem);
+
+/* Looks now whether the file can be used. */
+bool database_is_in_order(State *state);
 
 /* Sets *error from the connection's last error: "state file F: cannot DOING: why; what to do". False, for `return`. */
 bool database_fail(State *state, const char *doing, GError **error);

@@ -2,7 +2,7 @@
  *
  * A departure is written with its record by queue_finish, and ends with it: an entry that is back withdraws its own. Its
  * mailbox is deleted by the way waiting -> approved -> deleted; a set that is too large goes waiting -> held, and an
- * operator's approval leads on from held, kept and failed. Faults: FAULT_STOP only. */
+ * operator's approval leads on from held, kept and failed. Faults: FAULT_STATE. */
 #pragma once
 
 #include "wait/wait.h"

@@ -1,6 +1,6 @@
 /* outcome.h - the parts of a change's outcome, written by queue.c in its transaction. Private to src/state.
  *
- * All are called with the state's lock held. `now` is ISO 8601 UTC. Faults: FAULT_STOP, but where it says otherwise. */
+ * All are called with the state's lock held. `now` is ISO 8601 UTC. Faults: FAULT_STATE, but where it says otherwise. */
 #pragma once
 
 #include "state/database.h"

@@ -1,7 +1,7 @@
 /* queue.h - changes: entries that somebody must look at. One row an entry, however often it is noticed.
  *
  * A lease is held in memory: a crash returns it. No two workers hold the same entry.
- * Faults: FAULT_STOP only, but for queue_finish. */
+ * Faults: FAULT_STATE, but for queue_finish. */
 #pragma once
 
 #include "model/fault.h"

@@ -1,7 +1,7 @@
 /* report.h - what kolabctl shows of a state, as text for people or as one line of JSON (RFC 8259).
  *
  * Values are shown without control characters. What is reported is one snapshot while a daemon writes.
- * Each but the journal appends to `out`. Faults: FAULT_STOP only. */
+ * Each but the journal appends to `out`. Faults: FAULT_STATE. */
 #pragma once
 
 #include "state/state.h"

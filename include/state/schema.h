@@ -11,7 +11,7 @@
 /* What schema_migrate makes. */
 #define SCHEMA_VERSION 1
 
-/* Reads the version; 0: an empty database. FAULT_STOP: no database, another program's, or a newer one. */
+/* Reads the version, 1 at least. FAULT_STOP: no tables, another program's, or a newer one. */
 bool schema_check(State *state, int *version, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Brings the database from `version` to SCHEMA_VERSION in one transaction. */

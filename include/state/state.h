@@ -1,8 +1,10 @@
 /* state.h - what has been provisioned, in one SQLite file. All of sqlite3 is in this folder.
  *
  * Thread-safe: one connection behind one lock. A change stays queued until the commit that records its outcome, so a
- * crash repeats a change and never loses one. Times are ISO 8601 UTC text. Everything fails with FAULT_STOP only: a state
- * file that cannot be written is no state file. */
+ * crash repeats a change and never loses one. Times are ISO 8601 UTC text.
+ *
+ * Faults: FAULT_STOP when it is opened. Later FAULT_STATE, when the disk is full, somebody else holds a lock for long, or the
+ * file was removed, replaced or overwritten: nothing was recorded then, and everything fails so until state_revive. */
 #pragma once
 
 #include "state/departure.h"
@@ -23,6 +25,16 @@ typedef enum {
 State *state_open(const char *path, StateMode mode, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void state_close(State *state);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(State, state_close)
+
+typedef enum {
+    REVIVED_ITSELF,        /* it can be used (again) */
+    REVIVED_WRITTEN_AGAIN, /* it was removed, and written again with all that it had */
+    REVIVED_OTHER,         /* another file lies there, or somebody wrote into it: that is used now. Entries are to be compared with it */
+} StateRevival;
+
+/* After FAULT_STATE: whether the file can be used again. What was removed is written again; another file that lies in its place is
+ * taken into use when it is a sane one. Costs next to nothing while all is well. FAULT_STATE: not yet; the message says why. */
+bool state_revive(State *state, StateRevival *revival, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* What is known of an entry. Strings may be NULL where they say nothing. */
 typedef struct {

@@ -24,6 +24,8 @@ const char *fault_name(Fault fault)
         return "park";
     case FAULT_STOP:
         return "stop";
+    case FAULT_STATE:
+        return "state";
     }
     g_assert_not_reached();
 }

@@ -1,41 +1,150 @@
 #include "state/database.h"
 
 #include "model/fault.h"
+#include "state/lock.h"
+#include "wait/wait.h"
 
-/* What the operator can do about an error of SQLite (primary result code). */
+#include <errno.h>
+
+/* Pages in the log after which they are written into the file, as SQLite does by itself. */
+enum { CHECKPOINT_PAGES = 1000 };
+/* What happens to the file behind our back is seen so soon. */
+#define LOOK_US ((gint64)G_USEC_PER_SEC / 20)
+
+/* What the operator can do about an error of SQLite (primary result code); NULL: nothing, it is a bug. */
 static const char *advice(int code)
 {
     switch (code) { /* ints of another library, not an enum of ours */
     case SQLITE_FULL:
-        return "free space on its file system and start kolabd again";
+        return "free space on its file system";
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return "another program holds a lock on it: end that (an sqlite3 shell?) and start kolabd again";
+    case SQLITE_PROTOCOL:
+        return "another program holds a lock on it: end that (an sqlite3 shell?)";
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return "it is damaged: put back a copy, or move it away and start kolabd, which then compares every entry again";
+        return "it is damaged: put back a copy, or stop kolabd and move the file away: a new one compares every entry again";
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_CANTOPEN:
     case SQLITE_AUTH:
         return "check the owner and the permissions of the file and its directory";
     case SQLITE_IOERR:
+    case SQLITE_NOLFS:
         return "check the disk and its file system";
+    case SQLITE_NOMEM:
+        return "there is not enough memory";
     default:
-        return "see docs/state.md";
+        return NULL;
     }
+}
+
+/* SQLite tells a full disk in two ways. */
+static int find_code(sqlite3 *db)
+{
+    int code = sqlite3_errcode(db) & 0xff, number = sqlite3_system_errno(db);
+
+    return code == SQLITE_IOERR && (number == ENOSPC || number == EDQUOT) ? SQLITE_FULL : code;
+}
+
+/* What SQLite's own words leave open. */
+static const char *reason(sqlite3 *db, int code)
+{
+    int number = code == SQLITE_IOERR || code == SQLITE_CANTOPEN ? sqlite3_system_errno(db) : 0;
+
+    return number != 0 ? g_strerror(number) : NULL;
+}
+
+void database_note_problem(State *state, int failure, const char *problem)
+{
+    state->failure = failure;
+    if (g_strcmp0(state->problem, problem) == 0)
+        return;
+    if (state->problem == NULL)
+        state->since = wait_timestamp(0);
+    g_free(state->problem);
+    state->problem = g_strdup(problem);
+    lock_note(state->lock_fd, state->since, problem);
+    if (problem == NULL)
+        g_clear_pointer(&state->since, g_free);
 }
 
 bool database_fail(State *state, const char *doing, GError **error)
 {
-    g_set_error(error, FAULT, FAULT_STOP, "state file %s: cannot %s: %s; %s", state->path, doing,
-                sqlite3_errmsg(state->db), advice(sqlite3_errcode(state->db) & 0xff));
+    int code = find_code(state->db);
+    const char *hint = advice(code);
+    const char *why = reason(state->db, code);
+    g_autofree char *message =
+        g_strdup_printf("state file %s: cannot %s: %s%s%s%s; %s", state->path, doing, sqlite3_errmsg(state->db),
+                        why != NULL ? " (" : "", why != NULL ? why : "", why != NULL ? ")" : "", hint != NULL ? hint : "see docs/state.md");
+
+    if (hint != NULL && state->reviving)
+        state->failure = code;
+    else if (hint != NULL && state->place != NULL)
+        database_note_problem(state, code, message);
+    g_set_error_literal(error, FAULT, hint != NULL ? FAULT_STATE : FAULT_STOP, message);
     return false;
+}
+
+/* Other programs may do with the file what they like: then nothing is read from it, and nothing written over it. */
+static void look_after(State *state)
+{
+    g_autofree char *message = NULL;
+    gint64 now_us = g_get_monotonic_time();
+
+    if (now_us - state->looked_us < LOOK_US)
+        return;
+    state->looked_us = now_us;
+    if (place_look(state->place) == PLACE_OURS && lock_is_ours(state->path, state->lock_fd))
+        return;
+    message = g_strdup_printf("state file %s: it was removed, replaced or overwritten while kolabd works with it", state->path);
+    database_note_problem(state, SQLITE_OK, message);
+}
+
+/* Within a transaction there is no turning back but by its own end. */
+static bool is_usable(State *state, GError **error)
+{
+    if (state->place == NULL || state->reviving)
+        return true;
+    if (state->problem == NULL && sqlite3_get_autocommit(state->db))
+        look_after(state);
+    if (state->problem == NULL)
+        return true;
+    g_set_error_literal(error, FAULT, FAULT_STATE, state->problem);
+    return false;
+}
+
+/* In the place of SQLite's own automatism: what lies there now may be no place for the pages of our log. */
+static int on_commit(void *data, sqlite3 *db, const char *name, int pages)
+{
+    State *state = data;
+
+    if (pages < CHECKPOINT_PAGES || place_look(state->place) != PLACE_OURS)
+        return SQLITE_OK;
+    sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    place_settle(state->place);
+    return SQLITE_OK;
+}
+
+void database_settle(State *state)
+{
+    place_free(state->place);
+    state->place = place_new(state->path, state->db);
+    state->looked_us = g_get_monotonic_time();
+    sqlite3_wal_hook(state->db, on_commit, state);
+    database_note_problem(state, SQLITE_OK, NULL);
+}
+
+bool database_is_in_order(State *state)
+{
+    state->looked_us = 0;
+    return is_usable(state, NULL);
 }
 
 bool database_run(State *state, const char *sql, const char *doing, GError **error)
 {
-    return sqlite3_exec(state->db, sql, NULL, NULL, NULL) == SQLITE_OK || database_fail(state, doing, error);
+    return is_usable(state, error)
+        && (sqlite3_exec(state->db, sql, NULL, NULL, NULL) == SQLITE_OK || database_fail(state, doing, error));
 }
 
 void query_end(Query *query)
@@ -48,8 +157,11 @@ void query_end(Query *query)
 
 Query *query_begin(State *state, const char *sql, GError **error)
 {
-    sqlite3_stmt *statement = g_hash_table_lookup(state->statements, sql);
+    sqlite3_stmt *statement;
 
+    if (!is_usable(state, error))
+        return NULL;
+    statement = g_hash_table_lookup(state->statements, sql);
     if (statement != NULL)
         return statement;
     if (sqlite3_prepare_v3(state->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL) != SQLITE_OK) {

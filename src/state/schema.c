@@ -263,11 +263,7 @@ bool schema_check(State *state, int *version, GError **error)
         || !read_pragma(state, "PRAGMA user_version", &found, error)
         || !read_pragma(state, "SELECT count(*) FROM sqlite_schema", &objects, error))
         return false;
-    if (application == 0 && found == 0 && objects == 0) {
-        *version = 0;
-        return true;
-    }
-    if (application != SCHEMA_APPLICATION_ID)
+    if (application != SCHEMA_APPLICATION_ID && (application != 0 || found != 0 || objects != 0))
         return fail_version(state, "belongs to another program; set another state_file", error);
     if (found > SCHEMA_VERSION) {
         g_set_error(error, FAULT, FAULT_STOP,

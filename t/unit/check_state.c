@@ -475,7 +475,7 @@ START_TEST(a_reader_sees_each_commit_of_the_owner_and_cannot_write)
     ck_assert(state_find_fingerprint(reader, "example.org", "id-jane", &fingerprint, NULL));
     ck_assert_str_eq(fingerprint, "f1");
     ck_assert(!state_note(reader, "pid", "1", &error));
-    ck_assert_int_eq(fault_of(error), FAULT_STOP);
+    ck_assert_int_eq(fault_of(error), FAULT_STATE);
 }
 END_TEST
 
