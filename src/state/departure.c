@@ -6,6 +6,8 @@
 
 /* Those that were deleted within this time count against the limit. */
 #define RECENT_US (3600 * (gint64)G_USEC_PER_SEC)
+/* How soon is seen that the file cannot be used any more: also while all servers are out of reach, and nobody asks for changes. */
+#define LOOK_US (2 * (gint64)G_USEC_PER_SEC)
 
 static const char *const REASONS[] = {"gone", "moved", "unserved"};
 static const char *const STATUSES[] = {"none", "waiting", "held", "approved", "deleted", "kept", "failed"};
@@ -167,9 +169,8 @@ bool departure_count(State *state, const char *domain, DepartureCounts *counts, 
     return true;
 }
 
-bool departure_hold(State *state, const char *domain, GError **error)
+static bool hold(State *state, const char *domain, GError **error)
 {
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
     g_autofree char *now = wait_timestamp(0);
     g_autoptr(Query) query = query_begin(state,
                                          "UPDATE departure SET status = 'held', decided_at = ?2"
@@ -180,12 +181,21 @@ bool departure_hold(State *state, const char *domain, GError **error)
         return false;
     query_bind_text(query, 1, domain);
     query_bind_text(query, 2, now);
+    return query_run(state, query, "hold departures", error);
+}
+
+bool departure_hold(State *state, const char *domain, GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_auto(Transaction) transaction = {0};
+
     /* Who waits for a mailbox is told that it is held. */
-    if (!query_run(state, query, "hold departures", error)
+    if (!transaction_begin(&transaction, state, error) || !hold(state, domain, error)
         || !database_run(state,
                          "UPDATE change SET state = 'queued', due = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), waits_for = NULL"
                          " WHERE waits_for IN (SELECT mailbox FROM departure WHERE status = 'held')",
-                         "wake changes", error))
+                         "wake changes", error)
+        || !transaction_commit(&transaction, error))
         return false;
     queue_rouse_locked(state);
     return true;
@@ -289,8 +299,8 @@ void departure_wait(State *state, Stop *stop, guint seen, gint64 deadline_us)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
 
-    while (!stop_asked(stop) && state->departures == seen && g_get_monotonic_time() < deadline_us)
-        g_cond_wait_until(&state->changed, &state->lock, deadline_us);
+    while (!stop_asked(stop) && state->departures == seen && g_get_monotonic_time() < deadline_us && database_is_in_order(state))
+        g_cond_wait_until(&state->changed, &state->lock, MIN(deadline_us, g_get_monotonic_time() + LOOK_US));
 }
 
 void departure_wake(State *state)
