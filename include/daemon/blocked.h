@@ -17,7 +17,7 @@ typedef struct Blocked Blocked;
 Blocked *blocked_new(State *state, const char *uri);
 void blocked_free(Blocked *blocked);
 
-/* What the server is, as it said at the last connect; another version than the one that died lifts the block. FAULT_STOP. */
+/* What the server is, as it said at the last connect; another version than the one that died lifts the block. FAULT_STATE. */
 bool blocked_notice_server(Blocked *blocked, const char *server, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Whether the step is known to kill this server. */

@@ -25,6 +25,6 @@ void claim_clear(Claim *claim);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Claim, claim_clear)
 
 /* Follows the owners, reading each entry as it is now and deciding what it should have. `mailbox` is what the entry
- * `unique_id` should have. An owner whose entry is at fault keeps what it has. FAULT_RETRY, FAULT_STOP. */
+ * `unique_id` should have. An owner whose entry is at fault keeps what it has. FAULT_RETRY, FAULT_STATE. */
 bool claim_examine(Shared *shared, Directory *directory, const char *mailbox, const char *unique_id, Claim *claim,
                    GError **error) G_GNUC_WARN_UNUSED_RESULT;

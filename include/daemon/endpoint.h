@@ -13,5 +13,7 @@ typedef struct Endpoint Endpoint;
 
 /* `handovers` and `state` must outlive it. FAULT_STOP: the socket cannot be made, and why. */
 Endpoint *endpoint_open(const char *state_file, State *state, Handovers *handovers, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Somebody removed the socket, with the state file: makes it again. Those who are connected stay so. */
+void endpoint_listen_again(Endpoint *endpoint);
 /* The daemon stops: tells that to those that wait, and removes the socket. NULL is allowed. */
 void endpoint_close(Endpoint *endpoint);

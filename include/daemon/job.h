@@ -54,6 +54,6 @@ PlanHistory job_history(const Job *job, GPtrArray *folders, GPtrArray *acl);
 const char *job_recorded_mailbox(const Job *job);
 
 /* Holds the others' shared mailboxes still from here to the end of the job, when its own is one: a shared mailbox that is to
- * be renamed, or may have been, takes along what is below it. By what is recorded, and by what was decided. FAULT_STOP. */
+ * be renamed, or may have been, takes along what is below it. By what is recorded, and by what was decided. FAULT_STATE. */
 bool job_hold_recorded(Job *job, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool job_hold_decided(Job *job, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,5 +1,5 @@
 /* outages.h - what cannot be reached, or refuses us. An outage has a beginning and an end, both told once, whoever notices them;
- * the state file shows those that last. Thread-safe. */
+ * the state file shows those that last, and systemd is told one of them (STATUS=). Thread-safe. */
 #pragma once
 
 #include "state/state.h"
@@ -15,7 +15,10 @@ typedef struct Outages Outages;
 Outages *outages_new(State *state);
 void outages_free(Outages *outages);
 
-/* `server` is out: its URI, as the configuration has it. `message` names it and says what failed and what to do; the newest one
+/* What systemd is told while nothing is out. */
+void outages_set_calm(Outages *outages, const char *status);
+
+/* `server` is out: its URI, as the configuration has it, or "state file" with its path. `message` names it and says what failed and what to do; the newest one
  * is shown. Logged when it has just begun. */
 void outages_begin(Outages *outages, const char *server, const char *message);
 /* Whether that is so. */

@@ -1,5 +1,5 @@
 /* remember.h - what the state is told of a job: before its steps, so that a process which is killed leaves nothing that nobody
- * knows, and after them. Faults: FAULT_STOP, but where it says otherwise. */
+ * knows, and after them. Faults: FAULT_STATE, but where it says otherwise. */
 #pragma once
 
 #include "daemon/job.h"

@@ -52,6 +52,9 @@ typedef struct {
     gint sweeping;        /* atomic: a sweep may still add changes */
     gint incomplete;      /* atomic: a domain of a one-shot run could not be read */
     gint connected;       /* atomic: both servers have accepted us since the start */
+    gint restored;        /* atomic: the state file was removed and is there again; what lay beside it may be gone */
+    gint anew;            /* atomic: the state is another one: all threads must end, and others begin */
+    GMutex revive_lock;
     GMutex fatal_lock;
     GError *fatal;        /* why the process must end with an error; the first reason counts */
 } Shared;
@@ -74,8 +77,15 @@ void shared_fail(Shared *shared, GError *fatal);
 
 /* `server` (its URI) cannot be reached, or refuses us: an outage, and a pause (idle) before attempt + 1.
  * FAULT_STOP before the first success, unless `patient`, and the last attempt of a one-shot run end the process; what was handed
- * over ends after as many. Takes `fault`. */
+ * over ends after as many. FAULT_STATE is not the server's: as shared_survive. Takes `fault`. */
 void shared_outage(Shared *shared, const char *server, guint attempt, GError *fault);
+
+/* After a fault of the state, which `fault` is: waits until it can be used again, so that the caller does once more what failed;
+ * nothing of it was recorded. That is an outage, unless it works at once; a state file that was removed meanwhile is written
+ * again by this, and with another one the threads begin anew. `attempts`: how often the caller failed in a row so far, counted
+ * here. False: the process ends; another fault than FAULT_STATE ends it, and so do the last attempts of a one-shot run. Takes
+ * `fault`. */
+bool shared_survive(Shared *shared, guint *attempts, GError *fault);
 
 /* Nothing waits, nobody works, and no sweep can add anything: for the end of a one-shot run. */
 bool shared_is_drained(Shared *shared);

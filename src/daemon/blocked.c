@@ -96,9 +96,11 @@ static bool note_death(Blocked *blocked, GError **error)
         "the server dies of SETMETADATA on a shared mailbox (github.com/cyrusimap/cyrus-imapd/issues/4611); shared folders and "
         "resources stay without their folder type until another version runs there";
 
+    if (!state_note_block(blocked->state, blocked->uri, blocked->server, PROBLEM, error))
+        return false;
     blocked->verdict = VERDICT_DIES;
     log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "%s: %s: %s", blocked->uri, blocked->server, PROBLEM);
-    return state_note_block(blocked->state, blocked->uri, blocked->server, PROBLEM, error);
+    return true;
 }
 
 /* The others wait for the outcome: one imapd is enough to find out. */

@@ -2,6 +2,7 @@
 #include "daemon/client.h"
 #include "daemon/config.h"
 #include "daemon/since.h"
+#include "state/lock.h"
 #include "state/queue.h"
 #include "state/report.h"
 #include "state/state.h"
@@ -241,6 +242,15 @@ static bool find_state_file(Options *options, GError **error)
     return true;
 }
 
+/* A state file that cannot be read is no secret of the daemon that works with it. */
+static void tell_outage(const char *path)
+{
+    g_autofree char *note = lock_read_note(path);
+
+    if (note != NULL)
+        fprintf(stderr, "kolabctl: kolabd, which runs, tells since %s\n", note);
+}
+
 static int run_command(const Command *command, Options *options)
 {
     g_autoptr(GError) error = NULL;
@@ -248,8 +258,12 @@ static int run_command(const Command *command, Options *options)
     g_autoptr(GString) out = g_string_new(NULL);
     int status = state == NULL ? EXIT_FAILURE : command->run(state, options, out, &error);
 
-    if (error != NULL)
-        return fail(g_strchomp(error->message)); /* a list of mistakes ends with a line feed */
+    if (error != NULL) {
+        status = fail(g_strchomp(error->message)); /* a list of mistakes ends with a line feed */
+        if (options->state_file != NULL && state == NULL)
+            tell_outage(options->state_file);
+        return status;
+    }
     if (fputs(out->str, stdout) < 0 || fflush(stdout) != 0 || ferror(stdout))
         return fail("cannot write to standard output");
     return status;

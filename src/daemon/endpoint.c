@@ -329,6 +329,23 @@ Endpoint *endpoint_open(const char *state_file, State *state, Handovers *handove
     return endpoint;
 }
 
+void endpoint_listen_again(Endpoint *endpoint)
+{
+    g_autoptr(GError) fault = NULL;
+    int fd;
+
+    if (endpoint == NULL)
+        return;
+    if (!control_socket_listen(endpoint->state_file, &fd, &fault)) {
+        log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "%s", fault->message);
+        return;
+    }
+    g_source_remove(endpoint->accept_source);
+    close(endpoint->fd);
+    endpoint->fd = fd;
+    endpoint->accept_source = g_unix_fd_add(fd, G_IO_IN, on_connection, endpoint);
+}
+
 static void say_farewell(Client *client)
 {
     g_autofree char *problem = g_strdup_printf("kolabd, process %d, was asked to stop; what is queued waits for its next start",

@@ -3,11 +3,15 @@
 #include "daemon/log.h"
 #include "wait/wait.h"
 
+#include <systemd/sd-daemon.h>
+
 struct Outages {
     State *state;
     GMutex lock;
     GHashTable *servers; /* char* server -> Outage*; under lock */
+    GHashTable *unnoted; /* set of char* server: the state has not heard the newest; under lock */
     gint count;          /* atomic: of servers that are out */
+    char *calm;          /* what systemd is told when nothing is out; under lock */
 };
 
 typedef struct {
@@ -23,12 +27,53 @@ static void outage_free(Outage *outage)
 }
 
 /* What is shown is not worth an end of the daemon; a state file that cannot be written shows elsewhere. */
-static void note(Outages *outages, const char *server, const char *message)
+static bool note(Outages *outages, const char *server, const char *message)
 {
     g_autoptr(GError) fault = NULL;
 
-    if (!state_note_outage(outages->state, server, message, &fault))
-        log_entry(G_LOG_LEVEL_DEBUG, NULL, NULL, "%s", fault->message);
+    if (state_note_outage(outages->state, server, message, &fault))
+        return true;
+    log_entry(G_LOG_LEVEL_DEBUG, NULL, NULL, "%s", fault->message);
+    return false;
+}
+
+/* Notes what is the case for a server, and for those that the state could not be told of before. Under lock. */
+static void note_newest(Outages *outages, const char *server)
+{
+    GHashTableIter iter;
+    gpointer name;
+
+    g_hash_table_add(outages->unnoted, g_strdup(server));
+    g_hash_table_iter_init(&iter, outages->unnoted);
+    while (g_hash_table_iter_next(&iter, &name, NULL)) {
+        const Outage *outage = g_hash_table_lookup(outages->servers, name);
+
+        if (note(outages, name, outage != NULL ? outage->message : NULL))
+            g_hash_table_iter_remove(&iter);
+    }
+}
+
+/* One of those that last is as good as another. Under lock. */
+static void tell_systemd(Outages *outages)
+{
+    const char *status = outages->calm;
+    GHashTableIter iter;
+    gpointer outage;
+
+    g_hash_table_iter_init(&iter, outages->servers);
+    if (g_hash_table_iter_next(&iter, NULL, &outage))
+        status = ((const Outage *)outage)->message;
+    if (status != NULL)
+        sd_notifyf(0, "STATUS=%s", status);
+}
+
+void outages_set_calm(Outages *outages, const char *status)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&outages->lock);
+
+    g_free(outages->calm);
+    outages->calm = g_strdup(status);
+    tell_systemd(outages);
 }
 
 Outages *outages_new(State *state)
@@ -37,6 +82,7 @@ Outages *outages_new(State *state)
 
     outages->state = state;
     outages->servers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)outage_free);
+    outages->unnoted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_mutex_init(&outages->lock);
     note(outages, NULL, NULL);
     return outages;
@@ -47,7 +93,9 @@ void outages_free(Outages *outages)
     if (outages == NULL)
         return;
     g_hash_table_unref(outages->servers);
+    g_hash_table_unref(outages->unnoted);
     g_mutex_clear(&outages->lock);
+    g_free(outages->calm);
     g_free(outages);
 }
 
@@ -80,7 +128,8 @@ void outages_begin(Outages *outages, const char *server, const char *message)
         return;
     g_free(outage->message);
     outage->message = g_strdup(message);
-    note(outages, server, message);
+    tell_systemd(outages);
+    note_newest(outages, server);
 }
 
 bool outages_may_try(Outages *outages, const char *server, gint64 *until_us)
@@ -135,5 +184,6 @@ void outages_end(Outages *outages, const char *server)
         return;
     g_atomic_int_add(&outages->count, -1);
     log_entry(G_LOG_LEVEL_INFO, NULL, NULL, "%s can be reached again", server);
-    note(outages, server, NULL);
+    tell_systemd(outages);
+    note_newest(outages, server);
 }

@@ -6,15 +6,16 @@
 /* Between two transactions, so that a backlog of years is no burden for workers. */
 #define PAUSE_US ((gint64)G_USEC_PER_SEC / 20)
 
-/* False: the state file cannot be written. */
+/* False: the process ends. */
 static bool prune(Shared *shared, bool *more)
 {
-    g_autoptr(GError) fault = NULL;
+    GError *fault = NULL;
+    guint attempts = 0;
 
-    if (journal_prune(shared->state, shared->config->journal_days, more, &fault))
-        return true;
-    shared_fail(shared, g_steal_pointer(&fault));
-    return false;
+    while (!journal_prune(shared->state, shared->config->journal_days, more, &fault))
+        if (!shared_survive(shared, &attempts, g_steal_pointer(&fault)))
+            return false;
+    return true;
 }
 
 gpointer pruner_run(gpointer data)

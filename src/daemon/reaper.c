@@ -219,6 +219,7 @@ gpointer reaper_run(gpointer data)
 {
     Shared *shared = data;
     Cleanups cleanups = {0};
+    guint attempts = 0;
     gint64 next_us;
 
     while (!stop_asked(shared->stop)) {
@@ -227,9 +228,11 @@ gpointer reaper_run(gpointer data)
         g_autoptr(GError) fault = NULL;
 
         if (!turn(shared, &cleanups, &next_us, &fault)) {
-            shared_fail(shared, g_steal_pointer(&fault));
-            break;
+            if (!shared_survive(shared, &attempts, g_steal_pointer(&fault)))
+                break;
+            continue;
         }
+        attempts = 0;
         rest(shared, began_us);
         departure_wait(shared->state, shared->stop, seen, next_us);
     }
@@ -256,28 +259,28 @@ static bool settle_cleanup(Shared *shared, GError **error)
     return true;
 }
 
+/* One stage of the end of a one-shot run. */
+static bool settle(Shared *shared, Settled settled, GError **error)
+{
+    if (shared->options->asked.entry != NULL)
+        return true;
+    return settled == SETTLED_DELETIONS ? decide_all(shared, error) : settle_cleanup(shared, error);
+}
+
 bool reaper_settle(Shared *shared)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&shared->settle_lock);
-    g_autoptr(GError) fault = NULL;
+    GError *fault = NULL;
+    guint attempts = 0;
 
     /* Another worker may have made work while we waited for the lock. */
     if (stop_asked(shared->stop) || !shared_is_drained(shared))
         return true;
-    switch (shared->settled) {
-    case SETTLED_NOTHING:
-        shared->settled = SETTLED_DELETIONS;
-        if (shared->options->asked.entry != NULL || decide_all(shared, &fault))
-            return true;
-        break;
-    case SETTLED_DELETIONS:
-        shared->settled = SETTLED_ALL;
-        if (shared->options->asked.entry != NULL || settle_cleanup(shared, &fault))
-            return true;
-        break;
-    case SETTLED_ALL:
+    if (shared->settled == SETTLED_ALL)
         return false;
-    }
-    shared_fail(shared, g_steal_pointer(&fault));
-    return false;
+    shared->settled++;
+    while (!settle(shared, shared->settled, &fault))
+        if (!shared_survive(shared, &attempts, g_steal_pointer(&fault)))
+            return false;
+    return true;
 }

@@ -1,5 +1,6 @@
 #include "daemon/shared.h"
 
+#include "daemon/log.h"
 #include "model/fault.h"
 #include "state/queue.h"
 
@@ -7,6 +8,8 @@
 
 /* A one-shot run does not wait for a server for ever; the next run of the timer will. */
 enum { ONE_SHOT_ATTEMPTS = 3 };
+/* What fails for the state's sake, which can be used, so often in a row is not a matter of the moment. */
+enum { ATTEMPTS_IN_VAIN = 3 };
 
 void shared_init(Shared *shared, const Config *config, const RunOptions *options, State *state, Stop *stop)
 {
@@ -25,6 +28,7 @@ void shared_init(Shared *shared, const Config *config, const RunOptions *options
     g_cond_init(&shared->claim_ended);
     shared->claimed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_mutex_init(&shared->output_lock);
+    g_mutex_init(&shared->revive_lock);
     g_mutex_init(&shared->fatal_lock);
 }
 
@@ -41,6 +45,7 @@ void shared_clear(Shared *shared)
     g_cond_clear(&shared->claim_ended);
     g_hash_table_unref(shared->claimed);
     g_mutex_clear(&shared->output_lock);
+    g_mutex_clear(&shared->revive_lock);
     g_mutex_clear(&shared->fatal_lock);
     g_clear_error(&shared->fatal);
 }
@@ -90,35 +95,134 @@ void shared_fail(Shared *shared, GError *fatal)
     g_main_context_wakeup(NULL);
 }
 
+/* Else the process ends, for that or another reason. */
+static bool may_try_again(Shared *shared, guint attempt, bool hopeless, const GError *fault)
+{
+    if (stop_asked(shared->stop))
+        return false;
+    if (!hopeless && (!shared->options->sync || attempt < ONE_SHOT_ATTEMPTS))
+        return true;
+    shared_fail(shared, g_error_copy(fault));
+    return false;
+}
+
+/* What was handed over does not wait for longer than a one-shot run; `sweeps`: nor what is to be swept for it. */
+static void pause_after(Shared *shared, guint attempt, bool sweeps, const char *message)
+{
+    gint64 pause_us = MIN(wait_backoff_us(attempt), OUTAGE_PAUSE_LONGEST_US);
+
+    if (attempt >= ONE_SHOT_ATTEMPTS)
+        handovers_give_up(shared->handovers, sweeps, message);
+    wait_for(shared->stop, -1, 0, g_get_monotonic_time() + pause_us, true);
+}
+
 void shared_outage(Shared *shared, const char *server, guint attempt, GError *fault)
 {
     bool hopeless = fault_of(fault) == FAULT_STOP && !shared->patient && !g_atomic_int_get(&shared->connected);
-    gint64 pause_us = MIN(wait_backoff_us(attempt), OUTAGE_PAUSE_LONGEST_US);
+    guint earlier = attempt - 1;
 
-    if (stop_asked(shared->stop)) {
-        g_error_free(fault);
+    if (fault_of(fault) == FAULT_STATE) {
+        shared_survive(shared, &earlier, fault);
         return;
     }
-    if (hopeless || (shared->options->sync && attempt >= ONE_SHOT_ATTEMPTS)) {
-        shared_fail(shared, fault);
-        return;
+    if (may_try_again(shared, attempt, hopeless, fault)) {
+        outages_begin(shared->outages, server, fault->message);
+        pause_after(shared, attempt, strcmp(server, shared->config->directory->uri) == 0, fault->message);
     }
-    outages_begin(shared->outages, server, fault->message);
-    if (attempt >= ONE_SHOT_ATTEMPTS)
-        handovers_give_up(shared->handovers, strcmp(server, shared->config->directory->uri) == 0, fault->message);
     g_error_free(fault);
-    wait_for(shared->stop, -1, 0, g_get_monotonic_time() + pause_us, true);
+}
+
+/* All that the threads know of the state is no longer so. A one-shot run is not begun anew: it may have printed something. */
+static void take_other_state(Shared *shared)
+{
+    const char *path = shared->config->state_file;
+
+    if (shared->options->sync) {
+        shared_fail(shared, g_error_new(FAULT, FAULT_RETRY, "state file %s was replaced, or another program wrote into it, during "
+                                        "the run; run kolabd again", path));
+        return;
+    }
+    log_entry(G_LOG_LEVEL_WARNING, NULL, NULL,
+              "state file %s was replaced, or another program wrote into it: what lies there now is used from here on, and every entry "
+              "is compared with it", path);
+    g_atomic_int_set(&shared->anew, 1);
+    g_main_context_wakeup(NULL);
+}
+
+static void take_revival(Shared *shared, StateRevival revival)
+{
+    switch (revival) {
+    case REVIVED_ITSELF:
+        return;
+    case REVIVED_WRITTEN_AGAIN:
+        log_entry(G_LOG_LEVEL_WARNING, NULL, NULL,
+                  "state file %s was removed while kolabd works with it: it is written again, with all that it had",
+                  shared->config->state_file);
+        g_atomic_int_set(&shared->restored, 1);
+        g_main_context_wakeup(NULL);
+        return;
+    case REVIVED_OTHER:
+        take_other_state(shared);
+        return;
+    }
+}
+
+/* One at a time, so that nobody begins an outage with what another one has just mended. */
+static bool revive(Shared *shared, GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&shared->revive_lock);
+    g_autofree char *what = g_strconcat("state file ", shared->config->state_file, NULL);
+    g_autoptr(GError) fault = NULL;
+    StateRevival revival;
+
+    if (state_revive(shared->state, &revival, &fault)) {
+        take_revival(shared, revival);
+        outages_end(shared->outages, what);
+        return true;
+    }
+    if (!stop_asked(shared->stop))
+        outages_begin(shared->outages, what, fault->message);
+    g_propagate_error(error, g_steal_pointer(&fault));
+    return false;
+}
+
+bool shared_survive(Shared *shared, guint *attempts, GError *fault)
+{
+    g_autoptr(GError) problem = fault;
+    bool often = *attempts >= ATTEMPTS_IN_VAIN;
+
+    if (fault_of(problem) != FAULT_STATE) {
+        shared_fail(shared, g_steal_pointer(&problem));
+        return false;
+    }
+    /* The file can be used, and what the caller does with it fails nevertheless: that is not to be tried without end. */
+    if (often && !may_try_again(shared, *attempts, false, problem))
+        return false;
+    if (often) {
+        log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "%s; trying again", problem->message);
+        pause_after(shared, *attempts, true, problem->message);
+    }
+    /* At first without a pause: what was removed is just written again. */
+    for (;;) {
+        ++*attempts;
+        g_clear_error(&problem);
+        if (revive(shared, &problem))
+            return true;
+        if (!may_try_again(shared, *attempts, false, problem))
+            return false;
+        pause_after(shared, *attempts, true, problem->message);
+    }
 }
 
 bool shared_is_drained(Shared *shared)
 {
     bool sweeping = g_atomic_int_get(&shared->sweeping) != 0;
-    g_autoptr(GError) fault = NULL;
+    GError *fault = NULL;
+    guint attempts = 0;
     QueueCounts counts;
 
-    if (!queue_count(shared->state, &counts, &fault)) {
-        shared_fail(shared, g_steal_pointer(&fault));
-        return true;
-    }
+    while (!queue_count(shared->state, &counts, &fault))
+        if (!shared_survive(shared, &attempts, g_steal_pointer(&fault)))
+            return true;
     return !sweeping && counts.due == 0 && counts.leased == 0;
 }

@@ -54,7 +54,8 @@ static bool try_store(Stores *stores, guint at, gint64 *until_us)
         return false;
     if (connect_store(stores, at, &fault))
         return true;
-    outages_begin(outages, uri, fault->message);
+    if (fault_of(fault) != FAULT_STATE) /* that is told by who looks next */
+        outages_begin(outages, uri, fault->message);
     *until_us = outages_pause_end(outages, uri);
     return false;
 }

@@ -30,6 +30,7 @@ typedef struct {
     Config *config; /* the one in force; owned */
     State *state;
     Handovers *handovers; /* NULL: one-shot run */
+    Endpoint *endpoint;   /* NULL: none */
     Crew *crew;
     guint stop_signals; /* how many came */
     bool reload;        /* SIGHUP came since the configuration was read */
@@ -103,14 +104,14 @@ static bool wait_for_end(Supervisor *supervisor, guint limit_ms, bool broken_off
 }
 
 /* Who hangs in a library is left behind with the process, and his change stays queued. */
-G_NORETURN static void abandon(Supervisor *supervisor, bool reloading)
+G_NORETURN static void abandon(Supervisor *supervisor, bool anew)
 {
     bool failed = crew_shared(supervisor->crew)->fatal != NULL;
 
-    if (reloading && supervisor->stop_signals == 0) {
+    if (anew && supervisor->stop_signals == 0) {
         log_entry(G_LOG_LEVEL_CRITICAL, NULL, NULL,
-                  "reloading although a server hangs: kolabd ends, to be started with the new configuration (systemd does); "
-                  "unfinished changes stay queued");
+                  "cannot begin anew because a server hangs: kolabd ends, to be started again (systemd does); unfinished changes "
+                  "stay queued");
         failed = true;
     } else {
         log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "stopping although a server hangs; unfinished changes stay queued");
@@ -120,14 +121,14 @@ G_NORETURN static void abandon(Supervisor *supervisor, bool reloading)
 }
 
 /* Work in progress may finish; what hangs is broken off. */
-static void stop_crew(Supervisor *supervisor, bool reloading)
+static void stop_crew(Supervisor *supervisor, bool anew)
 {
     crew_ask_to_end(supervisor->crew, false);
     if (wait_for_end(supervisor, FINISH_MS, false))
         return;
     crew_ask_to_end(supervisor->crew, true);
     if (!wait_for_end(supervisor, ABANDON_MS, true))
-        abandon(supervisor, reloading);
+        abandon(supervisor, anew);
 }
 
 /* --- the end of the run */
@@ -142,7 +143,7 @@ static void note_start(Shared *shared)
         || !state_note(shared->state, "version", KOLABD_VERSION, &fault)
         || !state_note(shared->state, "mode", shared->options->sync ? "sync" : "daemon", &fault)
         || !state_note(shared->state, RELOADED, NULL, &fault) || !state_note(shared->state, REFUSED, NULL, &fault))
-        shared_fail(shared, g_steal_pointer(&fault));
+        log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "%s", fault->message); /* the threads meet it too, and wait */
 }
 
 /* What a one-shot run came to. */
@@ -221,28 +222,49 @@ static void refuse(Supervisor *supervisor, const GError *fault)
     note(supervisor, REFUSED, told);
 }
 
-/* A signal to stop, or something fatal, may come while the threads end: then they stay the last ones. */
-static void take_over(Supervisor *supervisor, Config *config)
+/* Ends the threads, and makes others for `config`, which is taken; it may be the one in force. False: a signal to stop, or
+ * something fatal, came while they ended: then they stay the last ones. */
+static bool replace_crew(Supervisor *supervisor, Config *config)
 {
     Shared *before = crew_shared(supervisor->crew);
-    g_autofree char *now = wait_timestamp(0);
     bool patient;
 
     stop_crew(supervisor, true);
     if (supervisor->stop_signals > 0 || before->fatal != NULL) {
-        config_free(config);
-        return;
+        if (config != supervisor->config)
+            config_free(config);
+        return false;
     }
     patient = before->patient || g_atomic_int_get(&before->connected);
     crew_free(supervisor->crew);
-    config_free(supervisor->config);
+    if (config != supervisor->config)
+        config_free(supervisor->config);
     supervisor->config = config;
+    supervisor->crew = crew_new(config, supervisor->options, supervisor->state, supervisor->handovers, patient);
+    return true;
+}
+
+static void take_over(Supervisor *supervisor, Config *config)
+{
+    g_autofree char *now = wait_timestamp(0);
+
+    if (!replace_crew(supervisor, config))
+        return;
     log_init(config->log_level);
     note(supervisor, RELOADED, now);
     note(supervisor, REFUSED, NULL);
-    supervisor->crew = crew_new(config, supervisor->options, supervisor->state, supervisor->handovers, patient);
     crew_start(supervisor->crew);
     log_entry(G_LOG_LEVEL_MESSAGE, NULL, NULL, "%s is taken over", supervisor->config_file);
+}
+
+/* What the threads know of the state is no longer so. */
+static void begin_anew(Supervisor *supervisor)
+{
+    if (!replace_crew(supervisor, supervisor->config))
+        return;
+    note_start(crew_shared(supervisor->crew));
+    endpoint_listen_again(supervisor->endpoint);
+    crew_start(supervisor->crew);
 }
 
 static void reload(Supervisor *supervisor)
@@ -263,10 +285,19 @@ static void reload(Supervisor *supervisor)
 
 /* --- from the start of the threads to their end */
 
+static bool must_begin_anew(const Supervisor *supervisor)
+{
+    return g_atomic_int_get(&crew_shared(supervisor->crew)->anew) != 0;
+}
+
 static void serve(const Supervisor *supervisor)
 {
-    while (supervisor->stop_signals == 0 && !supervisor->reload && !crew_is_over(supervisor->crew))
+    while (supervisor->stop_signals == 0 && !supervisor->reload && !must_begin_anew(supervisor)
+           && !crew_is_over(supervisor->crew)) {
+        if (g_atomic_int_compare_and_exchange(&crew_shared(supervisor->crew)->restored, 1, 0))
+            endpoint_listen_again(supervisor->endpoint);
         g_main_context_iteration(NULL, TRUE);
+    }
 }
 
 /* Without it kolabd does all of its own work. */
@@ -287,8 +318,8 @@ static Endpoint *open_endpoint(Supervisor *supervisor)
 static int run(Supervisor *supervisor)
 {
     Shared *shared = crew_shared(supervisor->crew);
-    Endpoint *endpoint = open_endpoint(supervisor);
 
+    supervisor->endpoint = open_endpoint(supervisor);
     install_sources(supervisor);
     if (!supervisor->options->dry_run)
         note_start(shared);
@@ -296,11 +327,14 @@ static int run(Supervisor *supervisor)
     sd_notify(0, "READY=1");
     serve(supervisor);
     while (supervisor->stop_signals == 0 && !crew_is_over(supervisor->crew)) {
-        reload(supervisor);
+        if (supervisor->reload)
+            reload(supervisor);
+        else
+            begin_anew(supervisor);
         serve(supervisor);
     }
     sd_notify(0, "STOPPING=1");
-    endpoint_close(endpoint);
+    endpoint_close(supervisor->endpoint);
     stop_crew(supervisor, false);
     shared = crew_shared(supervisor->crew);
     if (shared->options->sync && !shared->options->dry_run && supervisor->stop_signals == 0)

@@ -96,7 +96,8 @@ bool sweep_domain(Shared *shared, Directory *directory, const DomainSettings *do
     g_autoptr(GError) problem = NULL;
     bool complete = read_and_compare(directory, &sweep, &problem);
 
-    if (!complete && stop_asked(shared->stop)) {
+    /* The state's fault says nothing about the domain. */
+    if (!complete && (stop_asked(shared->stop) || fault_of(problem) == FAULT_STATE)) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return false;
     }

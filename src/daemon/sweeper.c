@@ -18,6 +18,7 @@ struct Sweeper {
     GCond wake;
     GHashTable *schedules; /* char* domain -> Schedule*; under lock */
     guint attempts;        /* failed connections in a row */
+    guint state_attempts;  /* sweeps in a row that the state file spoilt */
 };
 
 /* When a domain is swept next: each has its own, so that one that cannot be read delays no other. */
@@ -147,6 +148,13 @@ static void settle_sweep(Sweeper *sweeper, const DomainSettings *domain, const c
         schedule->due_us = MIN(schedule->due_us, g_get_monotonic_time() + interval_us);
 }
 
+/* What the state file broke off is due again as soon as that can be used. */
+static void sweep_again(Sweeper *sweeper, const DomainSettings *domain, GError *fault)
+{
+    sweeper_request(sweeper, domain->name);
+    shared_survive(sweeper->shared, &sweeper->state_attempts, fault);
+}
+
 /* Sweeps a domain once. While there is no connection it waits, and the domain stays due. */
 static void sweep_once(Sweeper *sweeper, const DomainSettings *domain)
 {
@@ -165,6 +173,11 @@ static void sweep_once(Sweeper *sweeper, const DomainSettings *domain)
     if (!sweep_domain(shared, sweeper->directory, domain, sweeper->asked->resync, sweeper->handover, &fault)
         && stop_asked(shared->stop))
         return;
+    if (fault != NULL && fault_of(fault) == FAULT_STATE) {
+        sweep_again(sweeper, domain, g_steal_pointer(&fault));
+        return;
+    }
+    sweeper->state_attempts = 0;
     g_mutex_lock(&sweeper->lock);
     settle_sweep(sweeper, domain, fault != NULL ? fault->message : NULL);
     g_mutex_unlock(&sweeper->lock);
@@ -308,11 +321,13 @@ gpointer sweeper_run_once(gpointer data)
     Sweeper *sweeper = data;
     Shared *shared = sweeper->shared;
     GError *fault = NULL;
+    guint attempts = 0;
+    bool go_on = read_domains(sweeper);
 
-    if (read_domains(sweeper) && start_once(sweeper, &fault))
+    while (go_on && !start_once(sweeper, &fault))
+        go_on = shared_survive(shared, &attempts, g_steal_pointer(&fault));
+    if (go_on)
         sweep_all(sweeper);
-    if (fault != NULL)
-        shared_fail(shared, fault);
     g_atomic_int_set(&shared->sweeping, 0);
     queue_wake(shared->state);
     return NULL;
@@ -337,20 +352,35 @@ static bool expect_due(const Sweeper *sweeper, GError **error)
     return true;
 }
 
+static bool set_swept(Sweeper *sweeper, GError **error)
+{
+    if (!expect_due(sweeper, error) || !handover_set_swept(sweeper->handover, error))
+        return false;
+    log_entry(G_LOG_LEVEL_DEBUG, NULL, NULL, "what was handed over is queued");
+    return true;
+}
+
+/* Whether it was the state file, which can be used again, or the daemon stops; else the fault is left. */
+static bool survives(Sweeper *sweeper, GError **fault)
+{
+    return fault_of(*fault) == FAULT_STATE
+        && shared_survive(sweeper->shared, &sweeper->state_attempts, g_steal_pointer(fault));
+}
+
 /* A stop leaves it to the next crew, if there is one. */
 static void serve(Shared *shared, Handover *handover)
 {
     Sweeper *sweeper = sweeper_new_for(shared, handover_asked(handover), handover);
     g_autoptr(GError) fault = NULL;
 
-    if (start_once(sweeper, &fault))
+    while (!start_once(sweeper, &fault) && survives(sweeper, &fault))
+        continue;
+    if (fault == NULL)
         sweep_all(sweeper);
-    if (!stop_asked(shared->stop)) {
-        if (fault == NULL && expect_due(sweeper, &fault) && handover_set_swept(handover, &fault))
-            log_entry(G_LOG_LEVEL_DEBUG, NULL, NULL, "what was handed over is queued");
-        if (fault != NULL)
-            handover_fail(handover, fault->message);
-    }
+    while (fault == NULL && !stop_asked(shared->stop) && !set_swept(sweeper, &fault) && survives(sweeper, &fault))
+        continue;
+    if (fault != NULL && !stop_asked(shared->stop))
+        handover_fail(handover, fault->message);
     sweeper_free(sweeper);
 }
 

@@ -114,8 +114,8 @@ static bool note_problem(Watcher *watcher, const char *name, Target *target, con
         g_free(target->problem);
         target->problem = g_strdup(problem);
     }
-    target->noted = true;
-    return state_note_watch(watcher->shared->state, name, problem, error);
+    target->noted = state_note_watch(watcher->shared->state, name, problem, error);
+    return target->noted;
 }
 
 /* --- which domains */
@@ -172,8 +172,8 @@ static gint64 next_refresh(const Watcher *watcher)
              ? G_MAXINT64 : g_get_monotonic_time() + config->sweep_interval_us;
 }
 
-/* Reads the domains. What was known stays when that fails: an error is never "no domains". */
-static void refresh(Watcher *watcher)
+/* Reads the domains. What was known stays when that fails: an error is never "no domains". False: the state's fault. */
+static bool refresh(Watcher *watcher, GError **error)
 {
     g_autoptr(GError) fault = NULL;
 
@@ -184,14 +184,19 @@ static void refresh(Watcher *watcher)
         watcher->refresh_attempts = 0;
         watcher->refresh_us = next_refresh(watcher);
         update_targets(watcher);
-        return;
+        return true;
+    }
+    if (fault_of(fault) == FAULT_STATE) {
+        g_propagate_error(error, g_steal_pointer(&fault));
+        return false;
     }
     watcher->refresh_us = retry_at(++watcher->refresh_attempts);
     if (stop_asked(watcher->shared->stop) || g_strcmp0(watcher->refresh_problem, fault->message) == 0)
-        return;
+        return true;
     log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "%s; those known before stay, trying again", fault->message);
     g_free(watcher->refresh_problem);
     watcher->refresh_problem = g_strdup(fault->message);
+    return true;
 }
 
 /* --- what is watched */
@@ -274,40 +279,32 @@ static bool take_notice(Watcher *watcher, const Notice *notice, GError **error)
         || queue_add(watcher->shared->state, notice->name, notice->unique_id, "notice", false, error);
 }
 
-/* Notices until there is something else to do. False: the watch is lost. */
+/* Notices until there is something else to do. False: the watch is lost, or a notice that could not be queued: when it is opened
+ * again everything is compared. */
 static bool deliver(Watcher *watcher, GError **error)
 {
     for (;;) {
         g_auto(Notice) notice = {0};
-        GError *problem = NULL;
 
         if (!watch_next(watcher->watch, watcher->wake_us, &notice, error))
             return false;
         if (notice.kind == NOTICE_NONE)
             return true;
-        if (!take_notice(watcher, &notice, &problem)) {
-            shared_fail(watcher->shared, problem);
-            return true;
-        }
+        if (!take_notice(watcher, &notice, error))
+            return false;
     }
 }
 
-/* Watches what there is to watch until the daemon stops (true) or the connection is lost. */
+/* Watches what there is to watch until the daemon stops (true), the connection is lost, or the state cannot be used. */
 static bool serve(Watcher *watcher, GError **error)
 {
     while (!stop_asked(watcher->shared->stop)) {
-        GError *problem = NULL;
-
         watcher->wake_us = watcher->refresh_us;
-        if (!add_due_targets(watcher, error) || !deliver(watcher, error))
+        if (!add_due_targets(watcher, error) || !deliver(watcher, error) || !confirm_targets(watcher, error))
             return false;
-        if (!confirm_targets(watcher, &problem)) {
-            shared_fail(watcher->shared, problem);
-            return true;
-        }
         outages_end(watcher->shared->outages, watcher->shared->config->directory->uri);
-        if (g_get_monotonic_time() >= watcher->refresh_us)
-            refresh(watcher);
+        if (g_get_monotonic_time() >= watcher->refresh_us && !refresh(watcher, error))
+            return false;
     }
     return true;
 }

@@ -17,6 +17,7 @@ typedef struct {
     Directory *directory;
     Stores *stores;
     guint outage_attempts;
+    guint state_attempts;
 } Worker;
 
 /* A connection that others got before the outage began says nothing. */
@@ -64,13 +65,35 @@ static void log_fault(const Change *change, const GError *fault, const char *mes
               "%s", message);
 }
 
+/* Whether to record it once more; else the process ends, and the change stays queued. */
+static bool survives(Worker *worker, const Change *change, guint *attempts, GError *problem)
+{
+    if (shared_survive(worker->shared, attempts, problem))
+        return true;
+    queue_return(worker->shared->state, change);
+    return false;
+}
+
 /* It stays queued, and what was done of it is told. */
 static void break_off(Worker *worker, const Change *change, GPtrArray *journal)
 {
-    g_autoptr(GError) problem = NULL;
+    GError *problem = NULL;
+    guint attempts = 0;
 
-    if (!queue_break_off(worker->shared->state, change, journal, &problem))
-        shared_fail(worker->shared, g_steal_pointer(&problem));
+    while (!queue_break_off(worker->shared->state, change, journal, &problem)
+           && survives(worker, change, &attempts, g_steal_pointer(&problem)))
+        continue;
+}
+
+/* How a change came to an end that is recorded. */
+static void note_end(Shared *shared, const Change *change, const GError *fault, const char *message, bool out)
+{
+    GError *problem = NULL;
+    guint attempts = 0;
+
+    while (!handovers_note_end(shared->handovers, change, fault, message, out, &problem)
+           && shared_survive(shared, &attempts, g_steal_pointer(&problem)))
+        continue;
 }
 
 static void set_aside(Worker *worker, const Change *change, GPtrArray *journal, GError *fault)
@@ -78,7 +101,9 @@ static void set_aside(Worker *worker, const Change *change, GPtrArray *journal, 
     Shared *shared = worker->shared;
     Fault kind = fault_of(fault) == FAULT_PARK ? FAULT_PARK : FAULT_RETRY;
     g_autofree char *message = describe_fault(change, fault);
-    g_autoptr(GError) problem = NULL;
+    GError *problem = NULL;
+    guint attempts = 0;
+    bool recorded;
 
     /* Who waits for another entry may be served before the run ends. */
     if (change->waits_for == NULL)
@@ -86,9 +111,11 @@ static void set_aside(Worker *worker, const Change *change, GPtrArray *journal, 
     /* When a server is out of reach, or refuses us, that is told, and not of each entry that it left in the middle. */
     if (kind == FAULT_PARK || change->waits_for != NULL || connect_servers(worker))
         log_fault(change, fault, message);
-    if (!queue_fail(shared->state, change, kind, fault->message, journal, &problem)
-        || !handovers_note_end(shared->handovers, change, fault, message, false, &problem))
-        shared_fail(shared, g_steal_pointer(&problem));
+    while (!(recorded = queue_fail(shared->state, change, kind, fault->message, journal, &problem))
+           && survives(worker, change, &attempts, g_steal_pointer(&problem)))
+        continue;
+    if (recorded)
+        note_end(shared, change, fault, message, false);
     g_error_free(fault);
 }
 
@@ -121,35 +148,42 @@ static void put_off(Worker *worker, const Change *change, bool tried, gint64 unt
 {
     Shared *shared = worker->shared;
     g_autofree char *message = describe_fault(change, fault);
-    g_autoptr(GError) problem = NULL;
+    GError *problem = NULL;
+    guint attempts = 0;
+    bool recorded;
 
     if (shared->options->sync) {
         set_aside(worker, change, journal, fault);
         return;
     }
-    if (!queue_defer(shared->state, change, until_us, journal, &problem)
-        || !handovers_note_end(shared->handovers, change, fault, message, !tried, &problem))
-        shared_fail(shared, g_steal_pointer(&problem));
+    while (!(recorded = queue_defer(shared->state, change, until_us, journal, &problem))
+           && survives(worker, change, &attempts, g_steal_pointer(&problem)))
+        continue;
+    if (recorded)
+        note_end(shared, change, fault, message, !tried);
     g_error_free(fault);
 }
 
 static void note_success(Shared *shared, const Change *change)
 {
-    g_autoptr(GError) problem = NULL;
-
     if (change->changed)
         g_atomic_int_inc(&shared->progress.changed);
-    if (!handovers_note_end(shared->handovers, change, NULL, NULL, false, &problem))
-        shared_fail(shared, g_steal_pointer(&problem));
+    note_end(shared, change, NULL, NULL, false);
 }
 
 static void handle_change(Worker *worker, Change *change, Mailstore *mailstore)
 {
     g_autoptr(GPtrArray) journal = g_ptr_array_new_with_free_func((GDestroyNotify)journal_row_free);
-    GError *fault = try_change(worker, change, mailstore, journal);
+    guint attempts = 0;
     gint64 until_us;
-    bool out = stores_judge(worker->stores, mailstore, fault, &until_us);
+    GError *fault;
+    bool out;
 
+    /* What could not be recorded is done again; what took effect stays in the journal meanwhile. */
+    while ((fault = try_change(worker, change, mailstore, journal)) != NULL && fault_of(fault) == FAULT_STATE)
+        if (!survives(worker, change, &attempts, fault))
+            return;
+    out = stores_judge(worker->stores, mailstore, fault, &until_us);
     if (fault != NULL && fault_of(fault) == FAULT_RETRY && stop_asked(worker->shared->stop)) {
         break_off(worker, change, journal);
         g_error_free(fault);
@@ -204,10 +238,9 @@ static bool work(Worker *worker)
     if (!domains_wait_known(shared->domains, shared->stop))
         return true;
     seen = queue_seen(shared->state);
-    if (!queue_lease(shared->state, &change, &fault)) {
-        shared_fail(shared, g_steal_pointer(&fault));
-        return false;
-    }
+    if (!queue_lease(shared->state, &change, &fault))
+        return shared_survive(shared, &worker->state_attempts, g_steal_pointer(&fault));
+    worker->state_attempts = 0;
     if (change != NULL) {
         take_change(worker, change);
         return true;

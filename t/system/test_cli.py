@@ -1,5 +1,6 @@
 """The command line, the exit statuses, the state file and the progress line, as kolabd(8) has them."""
 
+import contextlib
 import os
 import pathlib
 import pty
@@ -147,6 +148,11 @@ def make_foreign(path):
         connection.executescript("CREATE TABLE cookies (host);")
 
 
+def make_without_tables(path):
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("VACUUM")
+
+
 def make_cut(path):
     """Ours, but the end is missing."""
     Kolabd(path.parent, {"ldap": {"uri": "ldaps://127.0.0.1:1", "bind_dn": "uid=kolabd,dc=example,dc=org"},
@@ -157,9 +163,11 @@ def make_cut(path):
 
 
 @pytest.mark.parametrize("make, part", [(make_garbage, "damaged"), (make_newer, "newer"), (make_foreign, "not"),
+                                        (pathlib.Path.touch, "is empty"), (make_without_tables, "has no schema"),
                                         (make_cut, "damaged"), (pathlib.Path.mkdir, "")])
 def test_an_unusable_state_file_is_named_and_left_as_it_is(alone, make, part):
     make(alone.state)
+    assert alone.state.exists()
     before = alone.state.read_bytes() if alone.state.is_file() else None
     for arguments, status in ((["--sync"], 1), ([], 78)):
         done = alone.run(*arguments, check=status)

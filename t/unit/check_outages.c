@@ -1,0 +1,61 @@
+#include "daemon/log.h"
+#include "daemon/outages.h"
+#include "state_file.h"
+#include "suite.h"
+
+#define LDAP "ldaps://ldap.example.org"
+#define IMAP "imaps://imap.example.org"
+
+START_TEST(an_outage_is_shown_while_it_lasts_with_its_newest_message)
+{
+    g_autoptr(State) state = open_state(STATE_OWN);
+    Outages *outages = outages_new(state);
+
+    outages_begin(outages, LDAP, "refused");
+    outages_begin(outages, IMAP, "no route");
+    outages_begin(outages, LDAP, "timeout");
+    assert_value("SELECT group_concat(message) FROM (SELECT message FROM outage ORDER BY server)", "no route,timeout");
+    outages_end(outages, LDAP);
+    assert_value("SELECT group_concat(message) FROM outage", "no route");
+    outages_free(outages);
+    outages = outages_new(state);
+    assert_value("SELECT count(*) FROM outage", "0");
+    outages_free(outages);
+}
+END_TEST
+
+START_TEST(what_could_not_be_noted_is_noted_once_the_state_file_can_be_used)
+{
+    g_autofree char *away = g_strconcat(path, ".away", NULL);
+    g_autoptr(State) state = open_state(STATE_OWN);
+    Outages *outages = outages_new(state);
+    StateRevival revival;
+
+    outages_begin(outages, LDAP, "refused");
+    g_rename(path, away);
+    ck_assert(g_file_set_contents(path, "no state", -1, NULL));
+    ck_assert(!state_revive(state, &revival, NULL));
+    outages_begin(outages, "state file", "replaced");
+    outages_begin(outages, IMAP, "no route");
+    outages_end(outages, LDAP);
+    g_rename(away, path);
+    ck_assert(state_revive(state, &revival, NULL));
+    assert_value("SELECT group_concat(server) FROM outage", LDAP);
+    outages_end(outages, "state file");
+    assert_value("SELECT group_concat(server) FROM outage", IMAP);
+    outages_free(outages);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("outages");
+    TCase *cases = tcase_create("state");
+
+    log_init(LOG_LEVEL_ERROR);
+    tcase_add_checked_fixture(cases, make_directory, remove_directory);
+    tcase_add_test(cases, an_outage_is_shown_while_it_lasts_with_its_newest_message);
+    tcase_add_test(cases, what_could_not_be_noted_is_noted_once_the_state_file_can_be_used);
+    suite_add_tcase(suite, cases);
+    return run_suite(suite);
+}
