@@ -19,8 +19,9 @@ void outages_free(Outages *outages);
 void outages_set_calm(Outages *outages, const char *status);
 
 /* `server` is out: its URI, as the configuration has it, or "state file" with its path. `message` names it and says what failed and what to do; the newest one
- * is shown. Logged when it has just begun. */
-void outages_begin(Outages *outages, const char *server, const char *message);
+ * is shown. Logged when it has just begun. `asked_us` (monotonic) is when the attempt began that failed: when somebody else has
+ * got through since, it tells nothing. */
+void outages_begin(Outages *outages, const char *server, gint64 asked_us, const char *message);
 /* Whether that is so. */
 bool outages_is_out(Outages *outages, const char *server);
 /* Whether it is worth a try: it is not out, or its pause, which grows with each outages_begin, is over. Then the next pause begins,
@@ -30,5 +31,5 @@ bool outages_may_try(Outages *outages, const char *server, gint64 *until_us);
 gint64 outages_pause_end(Outages *outages, const char *server);
 /* Whether anything is out. */
 bool outages_any(Outages *outages);
-/* It is not, or not any more: costs next to nothing while nothing is out. */
+/* It is not, or not any more: somebody has just got through. */
 void outages_end(Outages *outages, const char *server);

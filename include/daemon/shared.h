@@ -75,10 +75,10 @@ void shared_unclaim(Shared *shared, const char *mailbox);
 /* Notes why the process must end and asks it to. Takes `fatal`. */
 void shared_fail(Shared *shared, GError *fatal);
 
-/* `server` (its URI) cannot be reached, or refuses us: an outage, and a pause (idle) before attempt + 1.
+/* `server` (its URI), asked at `asked_us`, cannot be reached, or refuses us: an outage, and a pause (idle) before attempt + 1.
  * FAULT_STOP before the first success, unless `patient`, and the last attempt of a one-shot run end the process; what was handed
  * over ends after as many. FAULT_STATE is not the server's: as shared_survive. Takes `fault`. */
-void shared_outage(Shared *shared, const char *server, guint attempt, GError *fault);
+void shared_outage(Shared *shared, const char *server, gint64 asked_us, guint attempt, GError *fault);
 
 /* After a fault of the state, which `fault` is: waits until it can be used again, so that the caller does once more what failed;
  * nothing of it was recorded. That is an outage, unless it works at once; a state file that was removed meanwhile is written

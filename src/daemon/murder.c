@@ -126,7 +126,7 @@ static void ask_space(Murder *murder, Mailstore *mailstore, PlacementBackend *ba
     if (fresh || !backend->reachable)
         return;
     if (!mailstore_read_space(mailstore, backend->name, &free_kib, &problem)) {
-        outages_begin(murder->outages, backend->name, problem->message);
+        outages_begin(murder->outages, backend->name, now_us, problem->message);
         backend->reachable = false;
         return;
     }

@@ -10,6 +10,7 @@ struct Outages {
     GMutex lock;
     GHashTable *servers; /* char* server -> Outage*; under lock */
     GHashTable *unnoted; /* set of char* server: the state has not heard the newest; under lock */
+    GHashTable *reached; /* char* server -> gint64*: when somebody last got through; under lock */
     gint count;          /* atomic: of servers that are out */
     char *calm;          /* what systemd is told when nothing is out; under lock */
 };
@@ -83,6 +84,7 @@ Outages *outages_new(State *state)
     outages->state = state;
     outages->servers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)outage_free);
     outages->unnoted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    outages->reached = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     g_mutex_init(&outages->lock);
     note(outages, NULL, NULL);
     return outages;
@@ -94,6 +96,7 @@ void outages_free(Outages *outages)
         return;
     g_hash_table_unref(outages->servers);
     g_hash_table_unref(outages->unnoted);
+    g_hash_table_unref(outages->reached);
     g_mutex_clear(&outages->lock);
     g_free(outages->calm);
     g_free(outages);
@@ -117,11 +120,15 @@ static Outage *find_or_add(Outages *outages, const char *server, const char *mes
     return outage;
 }
 
-void outages_begin(Outages *outages, const char *server, const char *message)
+void outages_begin(Outages *outages, const char *server, gint64 asked_us, const char *message)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&outages->lock);
-    Outage *outage = find_or_add(outages, server, message);
+    const gint64 *reached_us = g_hash_table_lookup(outages->reached, server);
+    Outage *outage;
 
+    if (reached_us != NULL && *reached_us > asked_us)
+        return;
+    outage = find_or_add(outages, server, message);
     outage->attempts++;
     begin_pause(outage);
     if (g_strcmp0(outage->message, message) == 0)
@@ -173,13 +180,22 @@ bool outages_is_out(Outages *outages, const char *server)
     return g_hash_table_contains(outages->servers, server);
 }
 
+static void note_reached(Outages *outages, const char *server)
+{
+    gint64 *reached_us = g_hash_table_lookup(outages->reached, server);
+
+    if (reached_us == NULL) {
+        reached_us = g_new(gint64, 1);
+        g_hash_table_insert(outages->reached, g_strdup(server), reached_us);
+    }
+    *reached_us = g_get_monotonic_time();
+}
+
 void outages_end(Outages *outages, const char *server)
 {
-    g_autoptr(GMutexLocker) locker = NULL;
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&outages->lock);
 
-    if (g_atomic_int_get(&outages->count) == 0)
-        return;
-    locker = g_mutex_locker_new(&outages->lock);
+    note_reached(outages, server);
     if (!g_hash_table_remove(outages->servers, server))
         return;
     g_atomic_int_add(&outages->count, -1);

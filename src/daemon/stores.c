@@ -48,6 +48,7 @@ static bool try_store(Stores *stores, guint at, gint64 *until_us)
 {
     Outages *outages = stores->shared->outages;
     const char *uri = ((const ImapSettings *)g_ptr_array_index(stores->shared->config->imap_servers, at))->uri;
+    gint64 asked_us = g_get_monotonic_time();
     g_autoptr(GError) fault = NULL;
 
     if (!outages_may_try(outages, uri, until_us))
@@ -55,7 +56,7 @@ static bool try_store(Stores *stores, guint at, gint64 *until_us)
     if (connect_store(stores, at, &fault))
         return true;
     if (fault_of(fault) != FAULT_STATE) /* that is told by who looks next */
-        outages_begin(outages, uri, fault->message);
+        outages_begin(outages, uri, asked_us, fault->message);
     *until_us = outages_pause_end(outages, uri);
     return false;
 }
@@ -125,7 +126,7 @@ bool stores_judge(Stores *stores, Mailstore *mailstore, const GError *fault, gin
         outages_end(outages, reached);
     if (fault == NULL || fault_of(fault) != FAULT_RETRY || culprit == NULL)
         return false;
-    outages_begin(outages, culprit, fault->message);
+    outages_begin(outages, culprit, g_get_monotonic_time(), fault->message);
     *until_us = outages_pause_end(outages, culprit);
     return true;
 }

@@ -25,7 +25,7 @@ struct Sweeper {
 typedef struct {
     gint64 due_us;  /* NEVER: nobody asked */
     guint attempts; /* failed sweeps in a row */
-    char *problem;  /* of the last one; NULL: it was complete */
+    GPtrArray *problems; /* of char*: what was told since the last one that was complete */
 } Schedule;
 
 #define NEVER G_MAXINT64
@@ -33,10 +33,12 @@ typedef struct {
 #define RETRY_LONGEST_US (60 * (gint64)G_USEC_PER_SEC)
 /* A one-shot run leaves a domain to the next run. */
 enum { ONE_SHOT_ATTEMPTS = 3 };
+/* So many reasons that a domain cannot be read are told. */
+enum { TOLD_MAX = 8 };
 
 static void schedule_free(Schedule *schedule)
 {
-    g_free(schedule->problem);
+    g_ptr_array_unref(schedule->problems);
     g_free(schedule);
 }
 
@@ -79,6 +81,7 @@ static Schedule *find_schedule(Sweeper *sweeper, const char *domain)
     if (schedule == NULL) {
         schedule = g_new0(Schedule, 1);
         schedule->due_us = NEVER;
+        schedule->problems = g_ptr_array_new_with_free_func(g_free);
         g_hash_table_insert(sweeper->schedules, g_strdup(domain), schedule);
     }
     return schedule;
@@ -113,15 +116,20 @@ static void miss(Sweeper *sweeper, const char *domain, const char *message)
     g_atomic_int_inc(&sweeper->shared->incomplete);
 }
 
-/* What is new about a domain, once. Sweeps of a hand-over say nothing: the daemon's own do. */
-static void tell(const Sweeper *sweeper, const char *name, const char *problem, const char *before)
+/* What is new about a domain, each reason once: a server may give two in turn. Sweeps of a hand-over say nothing: the daemon's own
+ * do. */
+static void tell(const Sweeper *sweeper, const char *name, const char *problem, GPtrArray *told)
 {
-    if (sweeper->handover != NULL || g_strcmp0(before, problem) == 0)
+    if (sweeper->handover != NULL)
         return;
-    if (problem != NULL)
-        log_entry(G_LOG_LEVEL_WARNING, name, NULL, "domain %s cannot be read completely, trying again: %s", name, problem);
-    else
+    if (problem == NULL && told->len > 0)
         log_entry(G_LOG_LEVEL_INFO, name, NULL, "domain %s can be read completely again", name);
+    if (problem == NULL)
+        g_ptr_array_set_size(told, 0);
+    if (problem == NULL || told->len >= TOLD_MAX || g_ptr_array_find_with_equal_func(told, problem, g_str_equal, NULL))
+        return;
+    log_entry(G_LOG_LEVEL_WARNING, name, NULL, "domain %s cannot be read completely, trying again: %s", name, problem);
+    g_ptr_array_add(told, g_strdup(problem));
 }
 
 /* What a domain's sweep came to, and when the next one is due. Under lock. */
@@ -136,10 +144,8 @@ static void settle_sweep(Sweeper *sweeper, const DomainSettings *domain, const c
 
         miss(sweeper, domain->name, message);
     } else {
-        tell(sweeper, domain->name, problem, schedule->problem);
+        tell(sweeper, domain->name, problem, schedule->problems);
     }
-    g_free(schedule->problem);
-    schedule->problem = g_strdup(problem);
     schedule->attempts = problem != NULL ? schedule->attempts + 1 : 0;
     if (problem != NULL && !give_up)
         schedule->due_us =
@@ -159,12 +165,13 @@ static void sweep_again(Sweeper *sweeper, const DomainSettings *domain, GError *
 static void sweep_once(Sweeper *sweeper, const DomainSettings *domain)
 {
     Shared *shared = sweeper->shared;
+    gint64 asked_us = g_get_monotonic_time();
     g_autoptr(GError) fault = NULL;
     bool anew;
 
     if (!directory_connect(sweeper->directory, &anew, &fault)) {
         sweeper_request(sweeper, domain->name);
-        shared_outage(shared, shared->config->directory->uri, ++sweeper->attempts, g_steal_pointer(&fault));
+        shared_outage(shared, shared->config->directory->uri, asked_us, ++sweeper->attempts, g_steal_pointer(&fault));
         return;
     }
     if (anew)
@@ -258,11 +265,12 @@ static bool read_domains(Sweeper *sweeper)
     guint attempts = 0;
 
     while (!stop_asked(shared->stop)) {
+        gint64 asked_us = g_get_monotonic_time();
         g_autoptr(GError) fault = NULL;
 
         if (domain_reader_refresh(shared, sweeper->directory, &fault))
             return true;
-        shared_outage(shared, shared->config->directory->uri, ++attempts, g_steal_pointer(&fault));
+        shared_outage(shared, shared->config->directory->uri, asked_us, ++attempts, g_steal_pointer(&fault));
     }
     return false;
 }

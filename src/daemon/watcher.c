@@ -36,6 +36,9 @@ struct Watcher {
     Sweeper *sweeper;
     Directory *directory; /* reads the domain entries */
     Watch *watch;         /* NULL: lost */
+    bool watched;         /* there was one already */
+    guint attempts;       /* lost ones, and failed ones, in a row */
+    gint64 asked_us;      /* when the last one was asked for, or lost */
     GHashTable *targets;  /* char* -> Target*: by the domain's name, or the base DN of the domain entries */
     gint64 refresh_us;    /* when to read the domain entries again */
     guint refresh_attempts;
@@ -244,6 +247,7 @@ static bool confirm_targets(Watcher *watcher, GError **error)
         if (!note_problem(watcher, name, target, NULL, error))
             return false;
         log_entry(G_LOG_LEVEL_DEBUG, name, NULL, "%s: notices come from now on", (const char *)name);
+        outages_end(watcher->shared->outages, watcher->shared->config->directory->uri);
         if (target->settings != NULL)
             sweeper_request(watcher->sweeper, name);
         else
@@ -302,7 +306,6 @@ static bool serve(Watcher *watcher, GError **error)
         watcher->wake_us = watcher->refresh_us;
         if (!add_due_targets(watcher, error) || !deliver(watcher, error) || !confirm_targets(watcher, error))
             return false;
-        outages_end(watcher->shared->outages, watcher->shared->config->directory->uri);
         if (g_get_monotonic_time() >= watcher->refresh_us && !refresh(watcher, error))
             return false;
     }
@@ -322,43 +325,58 @@ static void lose_watch(Watcher *watcher)
     }
 }
 
-/* From the opening of a watch to its end; true when the daemon stops. */
-static bool watch_once(Watcher *watcher, guint *attempts, bool *watched, GError **error)
+/* From the opening of a watch to its end; true when the daemon stops. *lost: it was open. */
+static bool watch_once(Watcher *watcher, bool *lost, GError **error)
 {
     const DirectorySettings *directory = watcher->shared->config->directory;
     gint64 opened_us;
     bool stops;
 
+    watcher->asked_us = g_get_monotonic_time();
     watcher->watch = watch_open(directory, watcher->shared->config->defaults->unique_id_attribute, watcher->shared->stop, error);
     if (watcher->watch == NULL)
         return false;
-    *watched = true;
+    watcher->watched = *lost = true;
     opened_us = g_get_monotonic_time();
     log_entry(G_LOG_LEVEL_INFO, NULL, NULL, "watching %s", directory->uri);
     stops = serve(watcher, error);
+    watcher->asked_us = g_get_monotonic_time();
     lose_watch(watcher);
-    if (g_get_monotonic_time() - opened_us >= LASTED_US)
-        *attempts = 0;
+    if (watcher->asked_us - opened_us >= LASTED_US)
+        watcher->attempts = 0;
     return stops;
+}
+
+/* A watch that lasted is opened again at once: whether the server is out, and why, only that shows. */
+static void take_loss(Watcher *watcher, bool lost, GError *fault)
+{
+    Shared *shared = watcher->shared;
+    guint attempt = watcher->attempts++;
+
+    if (attempt > 0 || !lost || fault_of(fault) == FAULT_STATE || stop_asked(shared->stop)) {
+        shared_outage(shared, shared->config->directory->uri, watcher->asked_us, MAX(attempt, 1), fault);
+        return;
+    }
+    log_entry(G_LOG_LEVEL_INFO, NULL, NULL, "the watch is lost: %s", fault->message);
+    g_error_free(fault);
 }
 
 gpointer watcher_run(gpointer data)
 {
     Watcher *watcher = data;
     Shared *shared = watcher->shared;
-    guint attempts = 0;
-    bool watched = false;
 
     while (!stop_asked(shared->stop)) {
         g_autoptr(GError) fault = NULL;
+        bool lost = false;
 
-        if (watch_once(watcher, &attempts, &watched, &fault))
+        if (watch_once(watcher, &lost, &fault))
             break;
         /* A server that cannot be watched at all will not learn it, even if workers are connected by now. */
-        if (!watched && !shared->patient && fault_of(fault) == FAULT_STOP && !stop_asked(shared->stop))
+        if (!watcher->watched && !shared->patient && fault_of(fault) == FAULT_STOP && !stop_asked(shared->stop))
             shared_fail(shared, g_steal_pointer(&fault));
         else
-            shared_outage(shared, shared->config->directory->uri, ++attempts, g_steal_pointer(&fault));
+            take_loss(watcher, lost, g_steal_pointer(&fault));
     }
     return NULL;
 }

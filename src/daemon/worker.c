@@ -33,6 +33,7 @@ static bool connect_servers(Worker *worker)
     const Config *config = worker->shared->config;
     g_autoptr(GError) fault = NULL;
     const char *server = config->directory->uri;
+    gint64 asked_us = g_get_monotonic_time();
     bool anew;
 
     if (directory_connect(worker->directory, &anew, &fault)) {
@@ -44,7 +45,7 @@ static bool connect_servers(Worker *worker)
             return true;
         }
     }
-    shared_outage(worker->shared, server, ++worker->outage_attempts, g_steal_pointer(&fault));
+    shared_outage(worker->shared, server, asked_us, ++worker->outage_attempts, g_steal_pointer(&fault));
     return false;
 }
 
@@ -203,8 +204,8 @@ static void take_change(Worker *worker, Change *change)
     Shared *shared = worker->shared;
     g_autoptr(GPtrArray) journal = g_ptr_array_new();
     g_autoptr(GError) fault = NULL;
+    gint64 asked_us = g_get_monotonic_time(), until_us = 0;
     Mailstore *mailstore;
-    gint64 until_us = 0;
 
     if (!connect_servers(worker)) {
         queue_return(shared->state, change);
@@ -212,7 +213,7 @@ static void take_change(Worker *worker, Change *change)
     }
     if (!stores_find(worker->stores, change, &mailstore, &until_us, &fault)) {
         queue_return(shared->state, change);
-        shared_outage(shared, shared->config->imap->uri, ++worker->outage_attempts, g_steal_pointer(&fault));
+        shared_outage(shared, shared->config->imap->uri, asked_us, ++worker->outage_attempts, g_steal_pointer(&fault));
     } else if (mailstore != NULL) {
         handle_change(worker, change, mailstore);
     } else {

@@ -68,8 +68,11 @@ static bool read_page(Connection *connection, const DomainSettings *domain, Entr
     for (;;) {
         g_autoptr(LDAPMessage) message = NULL;
 
-        if (!connection_wait(connection, id, LDAP_MSG_ONE, "sweep", &message, error))
+        if (!connection_wait(connection, id, LDAP_MSG_ONE, "sweep", &message, error)) {
+            g_prefix_error(error, "domain %s: the read of \"%s\" broke off, so nothing is concluded from it (389-ds hangs up, too, "
+                           "when nsTimeLimit of the bind DN is over): ", domain->name, domain->base_dn);
             return false;
+        }
         switch (ldap_msgtype(message)) {
         case LDAP_RES_SEARCH_ENTRY:
             if (!visit_message(connection, domain, kind, message, visit, user_data, error))

@@ -203,7 +203,7 @@ static bool ask_for_life(Watch *watch, GError **error)
     bool has;
 
     if (!persistent_search_offered(&watch->connection, &has, error)) {
-        g_prefix_error(error, "the watch is silent: ");
+        g_prefix_error(error, "it was silent, and then: ");
         return false;
     }
     watch->heard_us = g_get_monotonic_time();
