@@ -25,6 +25,7 @@ from lab import open_lab, open_witnesses  # noqa: E402
 from murder import MurderLab, may_listen, open_murder  # noqa: E402
 from outputs import check_no_secret  # noqa: E402
 from polling import wait_until as poll  # noqa: E402
+from proxied import ProxiedLab  # noqa: E402
 from servers import FixedServers, Servers  # noqa: E402
 
 NUMBERS = itertools.count(1)
@@ -53,6 +54,21 @@ def lab(servers, witnesses, tmp_path, request):
     with open_lab(servers, witnesses, next(NUMBERS), tmp_path) as opened:
         request.node.kolabd_log = opened.kolabd.log
         yield opened
+    check_no_secret(tmp_path)
+
+
+@pytest.fixture
+def proxied_lab(servers, witnesses, tmp_path):
+    """proxied_lab(ends_tls=...) gives a ProxiedLab (see proxied.py), and another one with each call."""
+    with contextlib.ExitStack() as stack:
+        def open_one(**options):
+            number = next(NUMBERS)
+            directory = tmp_path / f"t{number}"
+            directory.mkdir()
+            opened = ProxiedLab(servers, witnesses, number, directory, **options)
+            stack.callback(opened.close)
+            return opened
+        yield open_one
     check_no_secret(tmp_path)
 
 

@@ -14,6 +14,9 @@ from kolabd import Kolabd
 from witness import AccessLog, LDAP_WRITES, Telemetry, is_imap_write
 
 PARTITION_ENTRY = "/shared/vendor/cmu/cyrus-imapd/partition"
+# What an access rule of Lab.add_service may say.
+READ = ('(targetattr != "userPassword")', "read, compare, search")
+WRITE = ('(targetattr = "mail || alias || mailHost || mailQuota")', "write")
 ORGANIZATIONAL_UNIT = ["top", "organizationalUnit"]
 PERSON = ["top", "person", "organizationalPerson", "inetOrgPerson", "mailRecipient", "kolabInetOrgPerson"]
 # The classes of a person demand sn: without, it takes others.
@@ -104,6 +107,19 @@ class ImapHelper:
     def acl(self, mailbox):
         return self.admin.acl(mailbox)
 
+    def put_mail(self, login, subject):
+        """Leaves a message in the INBOX."""
+        with self.session(login) as session:
+            session.imap.append("INBOX", None, None, f"Subject: {subject}\r\n\r\nx\r\n".encode())
+
+    def mails(self, login):
+        """The subjects in the INBOX."""
+        with self.session(login) as session:
+            session.imap.select("INBOX", readonly=True)
+            _, data = session.imap.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
+            session.imap.close()
+        return [part[1].decode().strip().removeprefix("Subject: ") for part in data if isinstance(part, tuple)]
+
     def create(self, mailbox):
         self.admin.create(mailbox)
 
@@ -181,6 +197,30 @@ class Lab:
 
     def delete(self, dn):
         self.ldap.delete_s(dn)
+
+    def add_service(self, uid, *rules, **attributes):
+        """An account for kolabd that may bind, and do what the access rules say: (target, rights) each. Gives the DN."""
+        dn = self.add(f"uid={uid},{self.base_dn}", objectClass=["top", "person", "organizationalPerson", "inetOrgPerson"], uid=uid,
+                      cn=uid, sn="Service", userPassword=self.ds.env["PASSWORD"], **attributes)
+        self.allow(dn, *rules)
+        return dn
+
+    def allow(self, dn, *rules):
+        aci = (self.get(self.base_dn, "aci") or {}).get("aci", [])
+        self.modify(self.base_dn, aci=aci + [
+            f'{rule}(version 3.0; acl "test {len(aci)}-{number}"; allow ({rights}) (userdn = "ldap:///{dn}");)'
+            for number, (rule, rights) in enumerate(rules)])
+
+    @contextlib.contextmanager
+    def hidden(self, dn, attribute="*", rights="all", who=None):
+        """From the service account: an attribute of the entry and of all below it, or all of them."""
+        aci = (f'(targetattr = "{attribute}")(version 3.0; acl "hide"; deny ({rights}) '
+               f'userdn = "ldap:///{who or self.ds.env["SERVICE_DN"]}";)').encode()
+        self.ldap.modify_s(dn, [(ldap.MOD_ADD, "aci", [aci])])
+        try:
+            yield
+        finally:
+            self.ldap.modify_s(dn, [(ldap.MOD_DELETE, "aci", [aci])])
 
     def get(self, dn, *attributes):
         """The entry as {name: [str]}, names without regard to case, with its unique id; None when there is none."""

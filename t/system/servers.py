@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shlex
+import signal
 import subprocess
 
 LAB = pathlib.Path(__file__).resolve().parent.parent / "lab"
@@ -38,6 +39,10 @@ class Server:
 
     def stop(self, gently=False):
         subprocess.run([LAB / f"{self.kind}-down.sh", self.base, *(["gently"] if gently else [])], check=True)
+
+    def kill(self):
+        """All its processes at the same moment; stop() and start() follow."""
+        os.killpg(int((self.base / "pid").read_text()), signal.SIGKILL)
 
     @property
     def running(self):

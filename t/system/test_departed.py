@@ -2,12 +2,9 @@
 
 import contextlib
 import json
-import os
 import sqlite3
-import subprocess
 import time
 
-import ldap
 import pytest
 
 GROUP = ["top", "groupOfUniqueNames", "kolabGroupOfUniqueNames"]
@@ -170,7 +167,7 @@ def test_an_entry_that_is_restored_before_the_deletion_loses_nothing(lab, kolabd
     kolabd.configure({"deletion": {"limit": 0, "limit_percent": 0}})
     jane, _ = add(lab, "jane", "john")
     kolabd.run("--sync")
-    with hidden(lab, "ou=Special Users,dc=example,dc=org"):
+    with lab.hidden("ou=Special Users,dc=example,dc=org"):
         moved = lab.rename(jane, new_parent="ou=Special Users,dc=example,dc=org")
         kolabd.run("--sync", check=3)
     assert departures(kolabd) == {mailbox(lab, "jane"): ("held", "gone")}
@@ -183,41 +180,6 @@ def test_an_entry_that_is_restored_before_the_deletion_loses_nothing(lab, kolabd
 
 # --- what is not believed
 
-@contextlib.contextmanager
-def hidden(lab, dn):
-    """From the service account: the entry and all below it."""
-    aci = (f'(targetattr = "*")(version 3.0; acl "hide"; deny (all) userdn = "ldap:///{lab.ds.env["SERVICE_DN"]}";)').encode()
-    lab.ldap.modify_s(dn, [(ldap.MOD_ADD, "aci", [aci])])
-    try:
-        yield
-    finally:
-        lab.ldap.modify_s(dn, [(ldap.MOD_DELETE, "aci", [aci])])
-
-
-@contextlib.contextmanager
-def size_limit(lab, limit):
-    service = lab.ds.env["SERVICE_DN"]
-    before = lab.get(service, "nsSizeLimit")["nsSizeLimit"]
-    lab.modify(service, nsSizeLimit=limit)
-    try:
-        yield
-    finally:
-        lab.modify(service, nsSizeLimit=before)
-
-
-def test_an_incomplete_read_lets_nobody_depart(lab, kolabd):
-    people = add_many(lab, 8)
-    kolabd.run("--sync")
-    lab.delete(people[0])
-    with size_limit(lab, 3):
-        done = kolabd.run("--sync", check=1)
-    assert "Size limit exceeded" in done.stderr
-    assert departures(kolabd) == {}
-    assert len(lab.imap.mailboxes(f"user/%@{lab.domain}")) == 8
-    kolabd.run("--sync")
-    assert len(lab.imap.mailboxes(f"user/%@{lab.domain}")) == 7
-
-
 def test_an_emptied_base_lets_nobody_depart(lab, kolabd):
     people = add_many(lab, 3)
     kolabd.run("--sync")
@@ -226,67 +188,6 @@ def test_an_emptied_base_lets_nobody_depart(lab, kolabd):
     assert "nothing is concluded" in kolabd.run("--sync", check=1).stderr
     assert departures(kolabd) == {}
     assert len(lab.imap.mailboxes(f"user/%@{lab.domain}")) == 3
-
-
-@pytest.mark.parametrize("what", ["base", "container", "person"])
-def test_what_the_bind_dn_may_not_read_any_more_is_not_gone(lab, kolabd, what):
-    elsewhere = lab.add(f"ou=Elsewhere,{lab.base_dn}", objectClass=["top", "organizationalUnit"])
-    people = add_many(lab, 3)
-    lab.add_person("far", givenName="Far", sn="Example", parent=elsewhere)
-    kolabd.run("--sync")
-    with hidden(lab, {"base": lab.base_dn, "container": lab.people_dn, "person": people[0]}[what]):
-        kolabd.run("--sync", check=1 if what == "base" else 3)
-    assert departures(kolabd) == {}
-    assert len(lab.imap.mailboxes(f"user/%@{lab.domain}")) == 4
-    kolabd.run("--sync")
-    assert query(kolabd, "SELECT count(*) FROM entry WHERE status = 'ok'") == [(4,)]
-
-
-ANONYMOUS_BIND = """
-#include <dlfcn.h>
-#include <ldap.h>
-
-int ldap_sasl_bind(LDAP *ld, const char *dn, const char *mechanism, struct berval *password, LDAPControl **server,
-                   LDAPControl **client, int *id)
-{
-    int (*real)(LDAP *, const char *, const char *, struct berval *, LDAPControl **, LDAPControl **, int *)
-        = dlsym(RTLD_NEXT, "ldap_sasl_bind");
-    struct berval nothing = {0, ""};
-
-    return real(ld, "", mechanism, &nothing, server, client, id);
-}
-"""
-
-
-@pytest.fixture
-def anonymous(lab, tmp_path, monkeypatch):
-    """Makes kolabd's sessions those of nobody, who may read the base and nothing below it."""
-    source, library = tmp_path / "anonymous.c", tmp_path / "anonymous.so"
-    source.write_text(ANONYMOUS_BIND)
-    subprocess.run(["gcc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", library, source, "-ldl"], check=True)
-    aci = (f'(targetattr = "*")(targetfilter = "({lab.base_dn.split(",", maxsplit=1)[0]})")'
-           '(version 3.0; acl "anyone"; allow (read, search) userdn = "ldap:///anyone";)').encode()
-    lab.ldap.modify_s(lab.base_dn, [(ldap.MOD_ADD, "aci", [aci])])
-    lab.modify("cn=config", **{"nsslapd-allow-anonymous-access": "on"})
-    monkeypatch.setenv("ASAN_OPTIONS", os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
-    yield lambda: monkeypatch.setenv("LD_PRELOAD", str(library))
-    lab.modify("cn=config", **{"nsslapd-allow-anonymous-access": "off"})
-
-
-def test_an_anonymous_session_concludes_nothing_even_of_what_is_really_gone(lab, quick, anonymous):
-    jane, _ = add(lab, "jane", "john")
-    quick.run("--sync")
-    lab.delete(jane)
-    with contextlib.closing(sqlite3.connect(quick.state)) as connection:
-        connection.execute("INSERT INTO change (domain, unique_id, reason, state, due, queued_at) SELECT domain, unique_id, 'notice',"
-                           " 'queued', first_seen, first_seen FROM entry WHERE dn LIKE 'uid=jane%'")
-        connection.commit()
-    anonymous()
-    daemon = quick.start()
-    daemon.wait_for_log("the server takes us for nobody")
-    assert "takes us for nobody" in quick.ctl("problems", check=3).stdout
-    assert departures(quick) == {}
-    assert lab.imap.exists(mailbox(lab, "jane"))
 
 
 # --- many entries

@@ -8,21 +8,6 @@ import pytest
 from lab import PERSON
 
 
-def put_mail(lab, login, subject):
-    """Leaves a message in the INBOX."""
-    with lab.imap.session(login) as session:
-        session.imap.append("INBOX", None, None, f"Subject: {subject}\r\n\r\nx\r\n".encode())
-
-
-def mails(lab, login):
-    """The subjects in the INBOX."""
-    with lab.imap.session(login) as session:
-        session.imap.select("INBOX", readonly=True)
-        _, data = session.imap.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
-        session.imap.close()
-    return [part[1].decode().strip().removeprefix("Subject: ") for part in data if isinstance(part, tuple)]
-
-
 def query(kolabd, statement):
     with sqlite3.connect(f"file:{kolabd.state}?mode=ro", uri=True) as connection:
         return connection.execute(statement).fetchall()
@@ -37,7 +22,7 @@ def add_people(lab, kolabd, *names):
     people = {name: lab.add_person(name, givenName=name.title(), sn="Example", mail=f"{name}@{lab.domain}") for name in names}
     kolabd.run("--sync")
     for name in names:
-        put_mail(lab, f"{name}@{lab.domain}", name)
+        lab.imap.put_mail(f"{name}@{lab.domain}", name)
     return people
 
 
@@ -45,7 +30,7 @@ def check_people(lab, people, expected):
     """`expected`: who now has whose address."""
     for name, address in expected.items():
         assert lab.get_one(people[name], "mail") == f"{address}@{lab.domain}"
-        assert mails(lab, f"{address}@{lab.domain}") == [name]
+        assert lab.imap.mails(f"{address}@{lab.domain}") == [name]
     assert lab.imap.mailboxes(f"user/%@{lab.domain}") == sorted(f"user/{address}@{lab.domain}" for address in expected.values())
     addresses = [address for dn in people.values() for name in ("mail", "alias") for address in lab.get(dn).get(name, [])]
     assert len(addresses) == len(set(addresses)), addresses
@@ -185,7 +170,7 @@ def jane(lab, kolabd):
     """A person in order, with a mail in the INBOX; gives the DN."""
     dn = lab.add_person("jane", givenName="Jane", sn="Example", mailQuota=1000)
     kolabd.run("--sync")
-    put_mail(lab, f"jane.example@{lab.domain}", "hers")
+    lab.imap.put_mail(f"jane.example@{lab.domain}", "hers")
     return dn
 
 
@@ -193,7 +178,7 @@ def check_mailbox(lab, address, quota=1000, others=()):
     """The one mailbox of the domain but for `others`, with all that jane's had."""
     login = f"{address}@{lab.domain}"
     assert lab.imap.mailboxes(f"user/%@{lab.domain}") == sorted([f"user/{login}", *others])
-    assert mails(lab, login) == ["hers"]
+    assert lab.imap.mails(login) == ["hers"]
     assert lab.imap.quota(f"user/{login}") == quota
     assert len(lab.imap.folders(login)) == 15 and len(lab.imap.subscriptions(login)) >= 14
     assert lab.imap.metadata(login, "Calendar")[FOLDER_TYPE] == "event.default"
@@ -230,7 +215,7 @@ def test_a_mailbox_can_be_named_by_another_attribute_which_an_rdn_may_hold(lab, 
     kolabd.configure({"attributes": {"result": "uid"}})
     dn = lab.add_person("jane", givenName="Jane", sn="Example", mailQuota=1000)
     kolabd.run("--sync")
-    put_mail(lab, f"jane@{lab.domain}", "hers")
+    lab.imap.put_mail(f"jane@{lab.domain}", "hers")
     assert lab.get_one(dn, "mail") == f"jane.example@{lab.domain}"
     lab.rename(dn, "uid=doe")
     kolabd.run("--sync")
@@ -289,7 +274,7 @@ def test_an_rdn_may_hold_what_it_likes(lab, kolabd, rdn):
     dn = lab.add(f"cn={ldap.dn.escape_dn_chars(rdn)},{lab.people_dn}", objectClass=PERSON, cn=rdn, sn="Example", givenName="Jane")
     kolabd.run("--sync")
     assert lab.get_one(dn, "mail") == f"jane.example@{lab.domain}"
-    put_mail(lab, f"jane.example@{lab.domain}", "hers")
+    lab.imap.put_mail(f"jane.example@{lab.domain}", "hers")
     dn = lab.rename(dn, "cn=Jäne \\2b \\22Example\\22")
     lab.modify(dn, mail=f"new@{lab.domain}", mailQuota=1000)
     kolabd.run("--sync")
@@ -301,7 +286,7 @@ def test_a_mailbox_that_is_there_already_is_adopted_with_its_mail(lab, kolabd):
     login = f"jane.example@{lab.domain}"
     lab.imap.create(f"user/{login}")
     lab.imap.set_quota(f"user/{login}", 5)
-    put_mail(lab, login, "hers")
+    lab.imap.put_mail(login, "hers")
     lab.add_person("jane", givenName="Jane", sn="Example", mailQuota=1000)
     kolabd.run("--sync")
     check_mailbox(lab, "jane.example")
@@ -317,7 +302,7 @@ def test_who_has_no_result_attribute_has_no_mailbox_until_there_is_one(lab, kola
     assert kolabd.ctl("problems").stdout == "no problems\n"
     lab.modify(dn, mail=f"jane@{lab.domain}")
     kolabd.run("--sync")
-    put_mail(lab, f"jane@{lab.domain}", "hers")
+    lab.imap.put_mail(f"jane@{lab.domain}", "hers")
     check_mailbox(lab, "jane")
     lab.modify(dn, mail=None)
     kolabd.run("--sync")
@@ -379,7 +364,7 @@ def test_without_a_default_the_limit_that_was_set_is_lifted_and_nothing_written(
 def test_without_any_opinion_a_limit_of_somebody_else_stays(lab, kolabd):
     lab.add_person("jane", givenName="Jane", sn="Example")
     kolabd.run("--sync")
-    put_mail(lab, f"jane.example@{lab.domain}", "hers")
+    lab.imap.put_mail(f"jane.example@{lab.domain}", "hers")
     lab.imap.set_quota(f"user/jane.example@{lab.domain}", 777)
     kolabd.run("--sync", "--resync")
     check_mailbox(lab, "jane.example", quota=777)
@@ -420,7 +405,7 @@ def test_a_read_only_directory_is_taken_as_it_is(lab, kolabd):
     assert lab.ldap_operations(mark)
     assert lab.ldap_writes(mark) == []
     assert [lab.get(dn) for dn in (given, empty)] == before
-    put_mail(lab, f"jane@{lab.domain}", "hers")
+    lab.imap.put_mail(f"jane@{lab.domain}", "hers")
     check_mailbox(lab, "jane")
     assert query(kolabd, "SELECT mail_host FROM entry WHERE mailbox IS NOT NULL") == [("imap7.example.org",)]
     lab.modify(given, mail=f"new@{lab.domain}", mailQuota=7)

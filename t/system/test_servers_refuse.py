@@ -12,6 +12,7 @@ import subprocess
 import pytest
 
 from kolabd import Kolabd
+from lab import READ
 from servers import LAB
 
 WRONG = "Not-the-Password-4711"
@@ -52,21 +53,6 @@ def query(kolabd, statement):
         return connection.execute(statement).fetchall()
 
 
-def add_service(lab, uid, *rules, **attributes):
-    """An account for kolabd that may bind, and do what the access rules say; gives the DN."""
-    dn = lab.add(f"uid={uid},{lab.base_dn}", objectClass=["top", "person", "organizationalPerson", "inetOrgPerson"], uid=uid, cn=uid,
-                 sn="Service", userPassword=lab.ds.env["PASSWORD"], **attributes)
-    allow(lab, dn, *rules)
-    return dn
-
-
-def allow(lab, dn, *rules):
-    aci = (lab.get(lab.base_dn, "aci") or {}).get("aci", [])
-    lab.modify(lab.base_dn, aci=aci + [f'{rule}(version 3.0; acl "test {len(aci)}-{number}"; allow ({rights}) (userdn = "ldap:///{dn}");)'
-                                       for number, (rule, rights) in enumerate(rules)])
-
-
-READ = ('(targetattr != "userPassword")', "read, compare, search")
 READ_CONTAINERS = ('(targetattr != "userPassword")(targetfilter = "(objectClass=organizationalUnit)")', "read, compare, search")
 
 
@@ -78,8 +64,8 @@ def test_a_sync_with_a_server_that_refuses_ends_with_1_names_server_and_reason_a
     new = lab.add_person("john", givenName="John", sn="Example")
     ldap, imap = lab.ds.env["LDAPS_PORT"], lab.cyrus.env["IMAPS_PORT"]
     blind = f"uid=blind-service,ou=Special Users,{lab.ds.env['BASE_DN']}"
-    limited = add_service(lab, "limited", READ, nsSizeLimit=1)
-    nobody = add_service(lab, "no-people", READ_CONTAINERS)
+    limited = lab.add_service("limited", READ, nsSizeLimit=1)
+    nobody = lab.add_service("no-people", READ_CONTAINERS)
     # name: (settings, what the error says beside the server's URI)
     cases = {
         "ldap-password": ({"ldap": {"bind_password_file": WRONG}},
@@ -130,13 +116,13 @@ def test_an_entry_that_the_service_account_may_not_write_is_set_aside_until_it_m
     lab.add_person("john", givenName="John", sn="Example", mail=f"john@{lab.domain}", mailHost="127.0.0.1",
                    alias=[f"john.example@{lab.domain}", f"j.example@{lab.domain}"])
     before = lab.get(dn)
-    kolabd.configure({"ldap": {"bind_dn": add_service(lab, "reader", READ)}})
+    kolabd.configure({"ldap": {"bind_dn": lab.add_service("reader", READ)}})
     done = kolabd.run("--sync", check=3)
     assert f'{dn}: {lab.ds.env["LDAPS_URI"]}: modify "{dn}": Insufficient access' in done.stderr
     assert "1 failed" in done.stderr
     assert lab.get(dn) == before
     assert len(lab.imap.folders(f"john@{lab.domain}")) > 1
-    allow(lab, f"uid=reader,{lab.base_dn}", ('(targetattr = "mail || alias || mailHost")', "write"))
+    lab.allow(f"uid=reader,{lab.base_dn}", ('(targetattr = "mail || alias || mailHost")', "write"))
     kolabd.run("--sync")
     assert lab.get_one(dn, "mail") == f"jane.example@{lab.domain}"
     assert lab.imap.mailboxes(f"user/%@{lab.domain}") == [f"user/{name}@{lab.domain}" for name in ("jane.example", "john")]
@@ -144,33 +130,18 @@ def test_an_entry_that_the_service_account_may_not_write_is_set_aside_until_it_m
 
 def test_the_daemon_serves_at_once_what_is_retried_after_the_service_account_got_its_right(lab, kolabd, wait_until):
     people = [lab.add_person(f"p{number}", givenName=f"P{number}", sn="Example") for number in range(3)]
-    kolabd.configure({"ldap": {"bind_dn": add_service(lab, "reader", READ)}})
+    kolabd.configure({"ldap": {"bind_dn": lab.add_service("reader", READ)}})
     daemon = kolabd.start()
     for dn in people:
         daemon.wait_for_log(f"{dn}: .*Insufficient access.*kolabctl retry")
     wait_until(lambda: len(json.loads(kolabd.ctl("--json", "problems", check=False).stdout)) == 3)
-    allow(lab, f"uid=reader,{lab.base_dn}", ('(targetattr = "mail || alias || mailHost")', "write"))
+    lab.allow(f"uid=reader,{lab.base_dn}", ('(targetattr = "mail || alias || mailHost")', "write"))
     assert "1 made due" in kolabd.ctl("retry", people[0]).stdout
     daemon.wait_for_log(f"in order after.*user/p0.example@{lab.domain}", deadline=10)
     assert "2 made due" in kolabd.ctl("retry", "--all").stdout
     for number in (1, 2):
         daemon.wait_for_log(f"in order after.*user/p{number}.example@{lab.domain}", deadline=10)
     wait_until(lambda: kolabd.ctl("problems", check=False).stdout == "no problems\n")
-
-
-def test_from_an_incomplete_read_nothing_is_concluded(lab, kolabd):
-    people = [lab.add_person(f"p{number}", givenName=f"P{number}", sn="Example") for number in range(6)]
-    kolabd.run("--sync")
-    lab.delete(people[0])
-    limited = add_service(lab, "limited", READ, nsSizeLimit=3)
-    kolabd.configure({"ldap": {"bind_dn": limited}, "deletion": {"mode": "keep"}})
-    assert "incomplete" in kolabd.run("--sync", check=1).stderr
-    assert query(kolabd, "SELECT count(*) FROM entry WHERE status = 'ok'") == [(6,)]
-    assert "incomplete" in kolabd.ctl("problems", check=3).stdout
-    lab.modify(limited, nsSizeLimit=-1)
-    kolabd.run("--sync")
-    assert query(kolabd, "SELECT dn FROM entry WHERE status = 'departed'") == [(people[0],)]
-    assert kolabd.ctl("problems").stdout == "no problems\n"
 
 
 def test_a_daemon_with_a_wrong_password_ends_with_78(lab):
@@ -208,7 +179,7 @@ def test_a_daemon_waits_for_servers_that_are_not_up_yet_and_says_once_which_are_
 
 def test_a_daemon_goes_on_once_the_authority_and_the_access_control_are_mended(lab, kolabd, other_ca, tmp_path, wait_until):
     lab.add_person("jane", givenName="Jane", sn="Example")
-    service = add_service(lab, "service")
+    service = lab.add_service("service")
     ca_file = tmp_path / "ca.pem"
     shutil.copy(other_ca, ca_file)
     kolabd.configure({"ldap": {"ca_file": str(ca_file), "bind_dn": service}, "imap": {"ca_file": str(ca_file)}})
@@ -216,6 +187,6 @@ def test_a_daemon_goes_on_once_the_authority_and_the_access_control_are_mended(l
     daemon.wait_for_log("ertificate.*changes wait, trying again")
     shutil.copy(lab.ds.env["CA_FILE"], ca_file)
     wait_until(lambda: "access control" in kolabd.ctl("problems", check=False).stdout)
-    allow(lab, service, READ, ('(targetattr = "mail || alias || mailHost")', "write"))
+    lab.allow(service, READ, ('(targetattr = "mail || alias || mailHost")', "write"))
     daemon.wait_for_log(f"in order after.*user/jane.example@{lab.domain}")
     wait_until(lambda: kolabd.ctl("problems", check=False).stdout == "no problems\n")
