@@ -17,13 +17,13 @@ void stores_free(Stores *stores);
  * can be tried now; what fails is an outage of that server alone, and true. */
 bool stores_connect(Stores *stores, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The Mailstore for a change, connected. NULL: its server, or the backend that has its mailbox, is out of reach until *until_us, and
- * that has been told. Fails with a fault of the state, or of the only server. */
+/* The Mailstore for a change, connected. NULL: its server, or the backend that has its mailbox, is out of reach, and
+ * that has been told: *until_us is when to look again, should nobody say before that it is back. Fails with a fault of the state, or of the only server. */
 bool stores_find(Stores *stores, const Change *change, Mailstore **mailstore, gint64 *until_us,
                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* After work with a Mailstore, which failed with `fault` (NULL: it did not): the beginning and the end of a backend's outage. True
- * when that is why it failed; then *until_us is when it is worth another try. */
+ * when that is why it failed; then *until_us as above. */
 bool stores_judge(Stores *stores, Mailstore *mailstore, const GError *fault, gint64 *until_us);
 
 /* Nothing is to be done for the moment. */

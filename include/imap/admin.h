@@ -27,5 +27,3 @@ bool mailstore_takes_special_use(const Mailstore *mailstore);
 
 /* How the administrator writes names; known once mailstore_connect has succeeded. */
 const Namespace *mailstore_admin_names(const Mailstore *mailstore);
-
-const ImapSettings *mailstore_settings(const Mailstore *mailstore);

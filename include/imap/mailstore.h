@@ -22,6 +22,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Mailstore, mailstore_free)
  * says nothing about that. Faults as imap_session_open. */
 bool mailstore_connect(Mailstore *mailstore, bool *anew, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* What it was made with. */
+const ImapSettings *mailstore_settings(const Mailstore *mailstore);
+
 /* Name and version of the server as it says them (RFC 2971), once connected: "Cyrus IMAPD 3.6.1"; "an unknown server" when
  * it does not say. Valid until the next connect. */
 const char *mailstore_server(const Mailstore *mailstore);

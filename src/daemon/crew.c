@@ -1,5 +1,6 @@
 #include "daemon/crew.h"
 
+#include "daemon/lookout.h"
 #include "daemon/pruner.h"
 #include "daemon/reaper.h"
 #include "daemon/sweeper.h"
@@ -90,6 +91,8 @@ void crew_start(Crew *crew)
         start_thread(crew, "prune", pruner_run, shared);
     if (!sync)
         start_thread(crew, "handover", sweeper_run_handovers, shared);
+    if (!sync)
+        start_thread(crew, "lookout", lookout_run, shared);
     for (guint i = 0; i < shared->config->workers; i++)
         start_thread(crew, "worker", worker_run, shared);
 }
@@ -102,6 +105,7 @@ void crew_ask_to_end(Crew *crew, bool now)
     queue_wake(crew->shared.state);
     sweeper_wake(crew->sweeper);
     domains_wake(crew->shared.domains);
+    outages_wake(crew->shared.outages);
     if (crew->shared.handovers != NULL)
         handovers_wake(crew->shared.handovers);
 }

@@ -113,7 +113,7 @@ static GPtrArray *make_backends(Murder *murder, const ImapSettings *settings)
 }
 
 /* Asks a backend for its room, unless it said so a moment ago. What fails shows in what is done there. */
-static void ask_space(Murder *murder, Mailstore *mailstore, PlacementBackend *backend)
+static void ask_space(Murder *murder, const ImapSettings *frontend, Mailstore *mailstore, PlacementBackend *backend)
 {
     g_autoptr(GError) problem = NULL;
     gint64 now_us = g_get_monotonic_time(), free_kib = FREE_UNKNOWN;
@@ -126,7 +126,7 @@ static void ask_space(Murder *murder, Mailstore *mailstore, PlacementBackend *ba
     if (fresh || !backend->reachable)
         return;
     if (!mailstore_read_space(mailstore, backend->name, &free_kib, &problem)) {
-        outages_begin(murder->outages, backend->name, now_us, problem->message);
+        outages_begin(murder->outages, backend->name, frontend, now_us, problem->message);
         backend->reachable = false;
         return;
     }
@@ -148,7 +148,7 @@ bool murder_list_backends(Murder *murder, const ImapSettings *frontend, Mailstor
     if (list == NULL)
         return false;
     for (guint i = 0; mailstore != NULL && i < list->len; i++)
-        ask_space(murder, mailstore, g_ptr_array_index(list, i));
+        ask_space(murder, frontend, mailstore, g_ptr_array_index(list, i));
     *backends = g_steal_pointer(&list);
     return true;
 }

@@ -1,13 +1,14 @@
 #include "daemon/outages.h"
 
 #include "daemon/log.h"
-#include "wait/wait.h"
+#include "state/queue.h"
 
 #include <systemd/sd-daemon.h>
 
 struct Outages {
     State *state;
     GMutex lock;
+    GCond changed;
     GHashTable *servers; /* char* server -> Outage*; under lock */
     GHashTable *unnoted; /* set of char* server: the state has not heard the newest; under lock */
     GHashTable *reached; /* char* server -> gint64*: when somebody last got through; under lock */
@@ -17,8 +18,10 @@ struct Outages {
 
 typedef struct {
     char *message;
+    const ImapSettings *settings; /* NULL: it is not the lookout's */
     guint attempts;
     gint64 pause_ends_us;
+    bool asked;                   /* the lookout has it in hand */
 } Outage;
 
 static void outage_free(Outage *outage)
@@ -86,6 +89,7 @@ Outages *outages_new(State *state)
     outages->unnoted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     outages->reached = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     g_mutex_init(&outages->lock);
+    g_cond_init(&outages->changed);
     note(outages, NULL, NULL);
     return outages;
 }
@@ -97,6 +101,7 @@ void outages_free(Outages *outages)
     g_hash_table_unref(outages->servers);
     g_hash_table_unref(outages->unnoted);
     g_hash_table_unref(outages->reached);
+    g_cond_clear(&outages->changed);
     g_mutex_clear(&outages->lock);
     g_free(outages->calm);
     g_free(outages);
@@ -120,7 +125,7 @@ static Outage *find_or_add(Outages *outages, const char *server, const char *mes
     return outage;
 }
 
-void outages_begin(Outages *outages, const char *server, gint64 asked_us, const char *message)
+void outages_begin(Outages *outages, const char *server, const ImapSettings *settings, gint64 asked_us, const char *message)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&outages->lock);
     const gint64 *reached_us = g_hash_table_lookup(outages->reached, server);
@@ -129,8 +134,11 @@ void outages_begin(Outages *outages, const char *server, gint64 asked_us, const 
     if (reached_us != NULL && *reached_us > asked_us)
         return;
     outage = find_or_add(outages, server, message);
+    outage->settings = settings;
+    outage->asked = false;
     outage->attempts++;
     begin_pause(outage);
+    g_cond_broadcast(&outages->changed);
     if (g_strcmp0(outage->message, message) == 0)
         return;
     g_free(outage->message);
@@ -155,14 +163,6 @@ bool outages_may_try(Outages *outages, const char *server, gint64 *until_us)
         return false;
     begin_pause(outage);
     return true;
-}
-
-gint64 outages_pause_end(Outages *outages, const char *server)
-{
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&outages->lock);
-    const Outage *outage = g_hash_table_lookup(outages->servers, server);
-
-    return outage != NULL ? outage->pause_ends_us : g_get_monotonic_time();
 }
 
 bool outages_any(Outages *outages)
@@ -191,6 +191,63 @@ static void note_reached(Outages *outages, const char *server)
     *reached_us = g_get_monotonic_time();
 }
 
+/* The one whose pause ends first; NULL: none is the lookout's, or all are in its hands. Under lock. */
+static Outage *find_first(const Outages *outages, char **server)
+{
+    GHashTableIter iter;
+    gpointer name, value;
+    Outage *first = NULL;
+
+    g_hash_table_iter_init(&iter, outages->servers);
+    while (g_hash_table_iter_next(&iter, &name, &value)) {
+        Outage *outage = value;
+
+        if (outage->settings == NULL || outage->asked || (first != NULL && first->pause_ends_us <= outage->pause_ends_us))
+            continue;
+        first = outage;
+        *server = name;
+    }
+    return first;
+}
+
+bool outages_next(Outages *outages, Stop *stop, char **server, const ImapSettings **settings)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&outages->lock);
+
+    while (!stop_asked(stop)) {
+        char *name = NULL;
+        Outage *first = find_first(outages, &name);
+
+        if (first == NULL) {
+            g_cond_wait(&outages->changed, &outages->lock);
+        } else if (first->pause_ends_us > g_get_monotonic_time()) {
+            g_cond_wait_until(&outages->changed, &outages->lock, first->pause_ends_us);
+        } else {
+            first->asked = true;
+            *server = g_strdup(name);
+            *settings = first->settings;
+            return true;
+        }
+    }
+    return false;
+}
+
+void outages_wake(Outages *outages)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&outages->lock);
+
+    g_cond_broadcast(&outages->changed);
+}
+
+/* Only a delay, should it fail: what was put off is due one day. */
+void outages_resume(Outages *outages)
+{
+    g_autoptr(GError) fault = NULL;
+
+    if (!queue_resume(outages->state, &fault))
+        log_entry(G_LOG_LEVEL_DEBUG, NULL, NULL, "%s", fault->message);
+}
+
 void outages_end(Outages *outages, const char *server)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&outages->lock);
@@ -202,4 +259,5 @@ void outages_end(Outages *outages, const char *server)
     log_entry(G_LOG_LEVEL_INFO, NULL, NULL, "%s can be reached again", server);
     tell_systemd(outages);
     note_newest(outages, server);
+    outages_resume(outages);
 }

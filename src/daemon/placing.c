@@ -4,7 +4,6 @@
 #include "daemon/murder.h"
 #include "daemon/observing.h"
 #include "daemon/remember.h"
-#include "imap/space.h"
 #include "model/fault.h"
 #include "policy/placement.h"
 
@@ -89,16 +88,6 @@ static bool wait_until_shown(Job *job, GError **error)
     return fail_hidden(job, hidden_us, error);
 }
 
-/* The frontend says the same of a backend that is down and of one that does not let it in. */
-static void explain(const Job *job, GError **error)
-{
-    gint64 free_kib;
-
-    if (fault_of(*error) == FAULT_RETRY && job->backend != NULL && mailstore_read_space(job->mailstore, job->backend, &free_kib, NULL))
-        g_prefix_error(error, "backend %s answers kolabd, so the frontend cannot log in there: compare its proxy_authname and password "
-                       "with proxyservers of the backend: ", job->backend);
-}
-
 static bool create(Job *job, GError **error)
 {
     g_autoptr(GPtrArray) folders = g_ptr_array_new();
@@ -111,10 +100,8 @@ static bool create(Job *job, GError **error)
         return true;
     if (!remember_plan(job, error))
         return false;
-    if (!apply_plan(job->plan, NULL, job->directory, job->mailstore, job->journal, error)) {
-        explain(job, error);
+    if (!apply_plan(job->plan, NULL, job->directory, job->mailstore, job->journal, error))
         return false;
-    }
     murder_create(job->shared->murder, job->account->mailbox, job->backend);
     job->created_steps = job->plan->steps->len;
     g_clear_pointer(&job->plan, plan_free);

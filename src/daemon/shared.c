@@ -126,7 +126,7 @@ void shared_outage(Shared *shared, const char *server, gint64 asked_us, guint at
         return;
     }
     if (may_try_again(shared, attempt, hopeless, fault)) {
-        outages_begin(shared->outages, server, asked_us, fault->message);
+        outages_begin(shared->outages, server, NULL, asked_us, fault->message);
         pause_after(shared, attempt, strcmp(server, shared->config->directory->uri) == 0, fault->message);
     }
     g_error_free(fault);
@@ -181,7 +181,7 @@ static bool revive(Shared *shared, GError **error)
         return true;
     }
     if (!stop_asked(shared->stop))
-        outages_begin(shared->outages, what, g_get_monotonic_time(), fault->message);
+        outages_begin(shared->outages, what, NULL, g_get_monotonic_time(), fault->message);
     g_propagate_error(error, g_steal_pointer(&fault));
     return false;
 }

@@ -43,21 +43,41 @@ static bool connect_store(Stores *stores, guint at, GError **error)
     return true;
 }
 
+/* What hangs would keep one worker after the other: the lookout says when it is back. A one-shot run has none. */
+static bool may_use(const Stores *stores, const char *server, gint64 *until_us)
+{
+    Outages *outages = stores->shared->outages;
+
+    if (stores->shared->options->sync)
+        return outages_may_try(outages, server, until_us);
+    if (!outages_is_out(outages, server))
+        return true;
+    *until_us = g_get_monotonic_time() + OUTAGE_PAUSE_LONGEST_US;
+    return false;
+}
+
+static gint64 begin_outage(const Stores *stores, const char *server, const ImapSettings *settings, gint64 asked_us,
+                           const GError *fault)
+{
+    Outages *outages = stores->shared->outages;
+
+    if (fault_of(fault) != FAULT_STATE) /* that is told by who looks next */
+        outages_begin(outages, server, settings, asked_us, fault->message);
+    return g_get_monotonic_time() + (outages_is_out(outages, server) ? OUTAGE_PAUSE_LONGEST_US : 0);
+}
+
 /* Of several servers, one that is out stops only what needs it. */
 static bool try_store(Stores *stores, guint at, gint64 *until_us)
 {
-    Outages *outages = stores->shared->outages;
-    const char *uri = ((const ImapSettings *)g_ptr_array_index(stores->shared->config->imap_servers, at))->uri;
+    const ImapSettings *settings = g_ptr_array_index(stores->shared->config->imap_servers, at);
     gint64 asked_us = g_get_monotonic_time();
     g_autoptr(GError) fault = NULL;
 
-    if (!outages_may_try(outages, uri, until_us))
+    if (!may_use(stores, settings->uri, until_us))
         return false;
     if (connect_store(stores, at, &fault))
         return true;
-    if (fault_of(fault) != FAULT_STATE) /* that is told by who looks next */
-        outages_begin(outages, uri, asked_us, fault->message);
-    *until_us = outages_pause_end(outages, uri);
+    *until_us = begin_outage(stores, settings->uri, settings, asked_us, fault);
     return false;
 }
 
@@ -97,7 +117,7 @@ static bool may_try_host(Stores *stores, const Change *change, bool *may, gint64
         return true;
     if (!state_find_host(stores->shared->state, change->domain, change->unique_id, &host, error))
         return false;
-    *may = host == NULL || outages_may_try(stores->shared->outages, host, until_us);
+    *may = host == NULL || may_use(stores, host, until_us);
     return true;
 }
 
@@ -124,10 +144,9 @@ bool stores_judge(Stores *stores, Mailstore *mailstore, const GError *fault, gin
 
     if (reached != NULL && g_strcmp0(culprit, reached) != 0)
         outages_end(outages, reached);
-    if (fault == NULL || fault_of(fault) != FAULT_RETRY || culprit == NULL)
+    if (fault == NULL || fault_of(fault) != FAULT_RETRY || culprit == NULL || stop_asked_now(stores->shared->stop))
         return false;
-    outages_begin(outages, culprit, g_get_monotonic_time(), fault->message);
-    *until_us = outages_pause_end(outages, culprit);
+    *until_us = begin_outage(stores, culprit, mailstore_settings(mailstore), g_get_monotonic_time(), fault);
     return true;
 }
 

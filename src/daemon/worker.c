@@ -160,6 +160,8 @@ static void put_off(Worker *worker, const Change *change, bool tried, gint64 unt
     while (!(recorded = queue_defer(shared->state, change, until_us, journal, &problem))
            && survives(worker, change, &attempts, g_steal_pointer(&problem)))
         continue;
+    if (recorded && !outages_any(shared->outages)) /* it was over before that was written */
+        outages_resume(shared->outages);
     if (recorded)
         note_end(shared, change, fault, message, !tried);
     g_error_free(fault);

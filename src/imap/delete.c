@@ -1,6 +1,7 @@
 #include "imap/mailstore.h"
 
 #include "imap/admin.h"
+#include "imap/blame.h"
 #include "imap/status.h"
 #include "model/fault.h"
 
@@ -27,14 +28,21 @@ static void take_right_back(Mailstore *mailstore, const char *wire_name, const c
 }
 
 /* A frontend would wait for a backend that hangs, and not say for which. */
-static bool reach_backend(Mailstore *mailstore, const char *mailbox, bool *exists, GError **error)
+static bool reach_backend(Mailstore *mailstore, const char *mailbox, Observed **seen, GError **error)
 {
-    g_autoptr(Observed) seen = NULL;
+    if (!mailstore_is_murder(mailstore))
+        return true;
+    return mailstore_observe_names(mailstore, mailbox, NULL, seen, error);
+}
 
-    if (!mailstore_observe_names(mailstore, mailbox, NULL, &seen, error))
-        return false;
-    *exists = seen->mailbox_exists;
-    return true;
+static void explain(Mailstore *mailstore, const Observed *seen, bool unavailable, GError **error)
+{
+    g_autoptr(GPtrArray) servers = g_ptr_array_new();
+
+    if (seen == NULL)
+        return;
+    g_ptr_array_add(servers, seen->server);
+    blame_explain(mailstore, servers, unavailable, error);
 }
 
 /* Cyrus keeps what it deletes under a name with the second in it: it cannot keep two of one name and one second. */
@@ -46,28 +54,35 @@ static void set_failure(GError **error, const char *uri, const char *mailbox, co
         imap_set_refusal(error, uri, "delete the mailbox", command);
 }
 
-bool mailstore_delete(Mailstore *mailstore, const char *mailbox, GError **error)
+static bool delete(Mailstore *mailstore, const char *mailbox, const Observed *seen, GError **error)
 {
     const ImapSettings *settings = mailstore_settings(mailstore);
     g_autoptr(GPtrArray) commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
+    g_autofree char *wire = namespace_mailbox(mailstore_admin_names(mailstore), mailbox);
     ImapCommand *command = imap_command_new("DELETE");
-    g_autofree char *wire = NULL;
-    bool exists = true;
 
-    g_ptr_array_add(commands, command);
-    if (!mailstore_connect(mailstore, NULL, error)
-        || (mailstore_is_murder(mailstore) && !reach_backend(mailstore, mailbox, &exists, error)))
-        return false;
-    if (!exists)
-        return true;
-    wire = namespace_mailbox(mailstore_admin_names(mailstore), mailbox);
     imap_command_add_string(command, wire);
-    g_ptr_array_insert(commands, 0, set_right(wire, settings->admin_login, "+x"));
-    if (!mailstore_run_admin(mailstore, commands, error))
+    g_ptr_array_add(commands, set_right(wire, settings->admin_login, "+x"));
+    g_ptr_array_add(commands, command);
+    if (!mailstore_run_admin(mailstore, commands, error)) {
+        explain(mailstore, seen, false, error);
         return false;
+    }
     if (command->status == IMAP_OK || imap_says_absent(command))
         return true;
     set_failure(error, settings->uri, mailbox, command);
-    take_right_back(mailstore, wire, settings->admin_login);
+    if (imap_says_backend_unavailable(command))
+        explain(mailstore, seen, true, error);
+    else
+        take_right_back(mailstore, wire, settings->admin_login);
     return false;
+}
+
+bool mailstore_delete(Mailstore *mailstore, const char *mailbox, GError **error)
+{
+    g_autoptr(Observed) seen = NULL;
+
+    if (!mailstore_connect(mailstore, NULL, error) || !reach_backend(mailstore, mailbox, &seen, error))
+        return false;
+    return (seen != NULL && !seen->mailbox_exists) || delete(mailstore, mailbox, seen, error);
 }

@@ -1,6 +1,7 @@
 #include "imap/mailstore.h"
 
 #include "imap/admin.h"
+#include "imap/blame.h"
 #include "imap/partition.h"
 #include "imap/status.h"
 #include "imap/step_command.h"
@@ -84,8 +85,6 @@ static bool judge_answers(const Batch *batch, GPtrArray *steps, GPtrArray *comma
     }
     if (refusals->len == 0 || *again)
         return true;
-    if (kind == FAULT_RETRY)
-        mailstore_blame(batch->mailstore, batch->behind);
     g_set_error_literal(error, FAULT, (int)kind, ((const StepOutcome *)g_ptr_array_index(refusals, 0))->refusal);
     g_ptr_array_extend_and_steal(batch->outcomes, g_steal_pointer(&refusals));
     return false;
@@ -99,6 +98,40 @@ static GPtrArray *make_commands(const Mailstore *mailstore, GPtrArray *steps)
         g_ptr_array_add(commands, step_command(g_ptr_array_index(steps, i), mailstore_admin_names(mailstore),
                                                mailstore_user_names(mailstore), mailstore_takes_special_use(mailstore)));
     return commands;
+}
+
+/* The backends that a frontend needs for the steps. */
+static GPtrArray *list_behind(const Batch *batch, GPtrArray *steps)
+{
+    GPtrArray *servers = g_ptr_array_new();
+
+    for (guint i = 0; batch->behind != NULL && i < steps->len; i++) {
+        const Step *step = g_ptr_array_index(steps, i);
+
+        if (step->kind == STEP_MOVE_MAILBOX)
+            g_ptr_array_add(servers, step->before);
+    }
+    if (batch->behind != NULL)
+        g_ptr_array_add(servers, (gpointer)batch->behind);
+    return servers;
+}
+
+static bool says_backend_unavailable(GPtrArray *commands)
+{
+    for (guint i = 0; i < commands->len; i++)
+        if (imap_says_backend_unavailable(g_ptr_array_index(commands, i)))
+            return true;
+    return false;
+}
+
+/* `lost`: the frontend did not answer at all. */
+static void explain(const Batch *batch, GPtrArray *steps, GPtrArray *commands, bool lost, GError **error)
+{
+    g_autoptr(GPtrArray) servers = list_behind(batch, steps);
+    bool unavailable = says_backend_unavailable(commands);
+
+    if (batch->session == NULL && batch->server == NULL && mailstore_is_murder(batch->mailstore) && (lost || unavailable))
+        blame_explain(batch->mailstore, servers, unavailable, error);
 }
 
 /* The name under which a step that changes the murder's list of mailboxes finds one; NULL: it finds none. */
@@ -149,9 +182,14 @@ static bool apply_steps(const Batch *batch, GPtrArray *steps, GError **error)
     g_autoptr(GError) problem = NULL;
     bool again;
 
-    if (run_commands(batch, steps, commands, &problem))
-        return judge_answers(batch, steps, commands, left, &again, error) && (!again || apply_steps(batch, left, error));
-    judge_answers(batch, steps, commands, left, &again, NULL);
+    if (!run_commands(batch, steps, commands, &problem)) {
+        judge_answers(batch, steps, commands, left, &again, NULL);
+        explain(batch, steps, commands, true, &problem);
+    } else if (judge_answers(batch, steps, commands, left, &again, &problem)) {
+        return !again || apply_steps(batch, left, error);
+    } else {
+        explain(batch, steps, commands, false, &problem);
+    }
     g_propagate_error(error, g_steal_pointer(&problem));
     return false;
 }

@@ -11,6 +11,11 @@ static bool says(const ImapCommand *command, const char *code, const char *text)
             || (command->text != NULL && g_ascii_strcasecmp(command->text, text) == 0));
 }
 
+static bool says_text(const ImapCommand *command, const char *text)
+{
+    return command->status == IMAP_NO && command->text != NULL && g_ascii_strcasecmp(command->text, text) == 0;
+}
+
 bool imap_says_absent(const ImapCommand *command)
 {
     return says(command, "NONEXISTENT", "Mailbox does not exist");
@@ -33,17 +38,19 @@ bool imap_says_use_conflict(const ImapCommand *command)
 
 bool imap_says_no_partition(const ImapCommand *command)
 {
-    return command->status == IMAP_NO && command->text != NULL
-        && g_ascii_strcasecmp(command->text, "Unknown/invalid partition") == 0;
+    return says_text(command, "Unknown/invalid partition");
+}
+
+bool imap_says_backend_unavailable(const ImapCommand *command)
+{
+    return says_text(command, "Server(s) unavailable to complete operation");
 }
 
 bool imap_says_unavailable(const ImapCommand *command)
 {
-    return command->status == IMAP_NO
-        && ((command->code != NULL && g_str_has_prefix(command->code, "UNAVAILABLE"))
-            || (command->text != NULL && g_ascii_strcasecmp(command->text, "Server(s) unavailable to complete operation") == 0)
-            || (command->text != NULL && g_ascii_strcasecmp(command->text, "no connection to server") == 0)
-            || (command->text != NULL && g_ascii_strcasecmp(command->text, "unable to reserve mailbox on mupdate server") == 0));
+    return (command->status == IMAP_NO && command->code != NULL && g_str_has_prefix(command->code, "UNAVAILABLE"))
+        || imap_says_backend_unavailable(command) || says_text(command, "no connection to server")
+        || says_text(command, "unable to reserve mailbox on mupdate server");
 }
 
 void imap_set_refusal(GError **error, const char *uri, const char *operation, const ImapCommand *command)

@@ -106,6 +106,23 @@ bool queue_defer(State *state, const Change *change, gint64 until_us, GPtrArray 
     return true;
 }
 
+/* Who never failed is due in the future for this reason only. */
+bool queue_resume(State *state, GError **error)
+{
+    static const char RESUME[] = "UPDATE change SET due = ?1 WHERE state = 'queued' AND due > ?1 AND fault IS NULL AND waits_for IS NULL";
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autofree char *now = wait_timestamp(0);
+    g_autoptr(Query) query = query_begin(state, RESUME, error);
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, now);
+    if (!query_run(state, query, "make due what was put off", error))
+        return false;
+    queue_rouse_locked(state);
+    return true;
+}
+
 bool state_set_mailbox(State *state, const char *domain, const char *unique_id, const char *mailbox, GError **error)
 {
     static const char SET[] = "UPDATE entry SET mailbox = ?3, renaming_to = NULL, fingerprint = NULL"

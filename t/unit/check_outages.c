@@ -11,9 +11,9 @@ START_TEST(an_outage_is_shown_while_it_lasts_with_its_newest_message)
     g_autoptr(State) state = open_state(STATE_OWN);
     Outages *outages = outages_new(state);
 
-    outages_begin(outages, LDAP, g_get_monotonic_time(), "refused");
-    outages_begin(outages, IMAP, g_get_monotonic_time(), "no route");
-    outages_begin(outages, LDAP, g_get_monotonic_time(), "timeout");
+    outages_begin(outages, LDAP, NULL, g_get_monotonic_time(), "refused");
+    outages_begin(outages, IMAP, NULL, g_get_monotonic_time(), "no route");
+    outages_begin(outages, LDAP, NULL, g_get_monotonic_time(), "timeout");
     assert_value("SELECT group_concat(message) FROM (SELECT message FROM outage ORDER BY server)", "no route,timeout");
     outages_end(outages, LDAP);
     assert_value("SELECT group_concat(message) FROM outage", "no route");
@@ -32,9 +32,9 @@ START_TEST(who_asked_before_somebody_got_through_begins_no_outage)
     gint64 until_us;
 
     outages_end(outages, LDAP);
-    outages_begin(outages, LDAP, asked_us - 1, "refused a moment ago");
+    outages_begin(outages, LDAP, NULL, asked_us - 1, "refused a moment ago");
     ck_assert(!outages_any(outages));
-    outages_begin(outages, LDAP, g_get_monotonic_time() + 1, "refused");
+    outages_begin(outages, LDAP, NULL, g_get_monotonic_time() + 1, "refused");
     ck_assert(outages_is_out(outages, LDAP) && !outages_is_out(outages, IMAP));
     ck_assert(!outages_may_try(outages, LDAP, &until_us) && until_us > g_get_monotonic_time());
     ck_assert(outages_may_try(outages, IMAP, &until_us));
@@ -49,12 +49,12 @@ START_TEST(what_could_not_be_noted_is_noted_once_the_state_file_can_be_used)
     Outages *outages = outages_new(state);
     StateRevival revival;
 
-    outages_begin(outages, LDAP, g_get_monotonic_time(), "refused");
+    outages_begin(outages, LDAP, NULL, g_get_monotonic_time(), "refused");
     g_rename(path, away);
     ck_assert(g_file_set_contents(path, "no state", -1, NULL));
     ck_assert(!state_revive(state, &revival, NULL));
-    outages_begin(outages, "state file", g_get_monotonic_time(), "replaced");
-    outages_begin(outages, IMAP, g_get_monotonic_time(), "no route");
+    outages_begin(outages, "state file", NULL, g_get_monotonic_time(), "replaced");
+    outages_begin(outages, IMAP, NULL, g_get_monotonic_time(), "no route");
     outages_end(outages, LDAP);
     g_rename(away, path);
     ck_assert(state_revive(state, &revival, NULL));

@@ -1,0 +1,224 @@
+"""When a part of a murder fails, those who do not need it are served, and the rest follows when it is back."""
+
+import contextlib
+import itertools
+import json
+import re
+
+import pytest
+
+import relay
+from kolabd import merged
+
+
+@pytest.fixture
+def lab(murder_lab):
+    return murder_lab
+
+
+def by_host(lab, **settings):
+    """Mailboxes go where mailHost says."""
+    return merged({"workers": 2, "placement": {"policy": "mailhost"},
+                   "imap": {"timeout": "4s", "backends": {backend.name: backend.env["IMAPS_URI"] for backend in lab.backends}}},
+                  settings)
+
+
+def add_people(lab, word, count, backend):
+    """People whose mailboxes are to be on a backend; gives their DNs."""
+    return [lab.add_person(f"{word}{number}", givenName=word.capitalize(), sn=f"Number{number}", mailHost=backend.name)
+            for number in range(count)]
+
+
+def mailbox(lab, word, number=0):
+    return f"user/{word}.number{number}@{lab.domain}"
+
+
+def set_quota(lab, people, kib):
+    for dn in people:
+        lab.modify(dn, mailQuota=str(kib))
+
+
+def has_quota(lab, word, count, kib, backend):
+    return all(backend.quota(mailbox(lab, word, number)) == kib for number in range(count))
+
+
+def outages(kolabd):
+    return kolabd.query("SELECT server FROM outage")
+
+
+def told(daemon, backend):
+    """How often the log says that it is out of reach, and that it is back."""
+    name = re.escape(backend.name)
+    return (len(re.findall(rf"backend {name}: .*changes wait, trying again", daemon.log_text)),
+            len(re.findall(rf"{name} can be reached again", daemon.log_text)))
+
+
+def start(lab, kolabd, entries):
+    daemon = kolabd.start()
+    daemon.wait_for_log(f"{lab.domain}: {entries} entries read, 0 to look at")
+    return daemon
+
+
+@pytest.mark.parametrize("fail", ["stop", pytest.param("hang", marks=pytest.mark.slow)])
+def test_who_is_on_a_backend_that_fails_waits_and_delays_nobody(lab, kolabd, wait_until, fail):
+    good, bad = lab.backends
+    kolabd.configure(by_host(lab))
+    waiting, others = add_people(lab, "wait", 10, bad), add_people(lab, "other", 10, good)
+    kolabd.run("--sync")
+    daemon = start(lab, kolabd, 20)
+    getattr(bad.part, fail)()
+    set_quota(lab, waiting, 2048)
+    set_quota(lab, others, 2048)
+    wait_until(lambda: has_quota(lab, "other", 10, 2048, good))
+    [outage] = json.loads(kolabd.ctl("--json", "status").stdout)["outages"]
+    assert outage["server"] == bad.name and bad.env["IMAPS_URI"] in outage["message"]
+    assert kolabd.query("SELECT count(*), sum(attempts) FROM change") == [(10, 0)]
+    if fail == "stop":
+        bad.part.start()
+    else:
+        bad.part.resume()
+    wait_until(lambda: has_quota(lab, "wait", 10, 2048, bad), 40)
+    wait_until(lambda: outages(kolabd) == [])
+    assert told(daemon, bad) == (1, 1)
+
+
+@pytest.fixture(name="free_addresses")
+def find_free_addresses(lab):
+    return (f"{lab.murder.network}.{number}" for number in itertools.count(11))
+
+
+@pytest.fixture(name="open_relay")
+def make_open_relay(free_addresses):
+    """open_relay(target): a Relay at an address that the murder's certificate is for, too; `uri` is its own."""
+    with contextlib.ExitStack() as stack:
+        def open_one(target):
+            host = next(free_addresses)
+            opened = stack.enter_context(contextlib.closing(relay.Relay(host, 993, target)))
+            opened.uri = f"imaps://{host}"
+            return opened
+        yield open_one
+
+
+def test_no_worker_waits_for_a_backend_that_is_known_to_hang(lab, kolabd, wait_until, open_relay):
+    good, bad = lab.backends
+    hung = []
+    before = open_relay(lambda _: None if hung else (bad.env["IMAP_HOST"], 993))
+    kolabd.configure(by_host(lab, workers=1, imap={"timeout": "3s", "backends": {bad.name: before.uri}}))
+    [waiting], others = add_people(lab, "wait", 1, bad), add_people(lab, "other", 5, good)
+    kolabd.run("--sync")
+    start(lab, kolabd, 6)
+    hung.append(True)
+    set_quota(lab, [waiting], 2048)
+    wait_until(lambda: outages(kolabd))
+    tries = before.taken
+    wait_until(lambda: before.taken > tries and before.open)
+    tries, before.most = before.taken, before.open
+    set_quota(lab, [waiting], 4096)
+    set_quota(lab, others, 2048)
+    wait_until(lambda: has_quota(lab, "other", 5, 2048, good))
+    assert (before.taken, before.open, before.most) == (tries, 1, 1)
+    hung.clear()
+    wait_until(lambda: has_quota(lab, "wait", 1, 4096, bad), 40)
+
+
+def test_an_outage_ends_although_nobody_waits_for_it_any_more(lab, kolabd, wait_until):
+    _, bad = lab.backends
+    kolabd.configure(by_host(lab))
+    [dn] = add_people(lab, "wait", 1, bad)
+    kolabd.run("--sync")
+    start(lab, kolabd, 1)
+    bad.part.stop()
+    set_quota(lab, [dn], 2048)
+    wait_until(lambda: outages(kolabd))
+    lab.modify(dn, objectClass=["top", "person", "organizationalPerson", "inetOrgPerson", "mailRecipient", "extensibleObject"])
+    bad.part.start()
+    wait_until(lambda: outages(kolabd) == [])
+
+
+def test_without_the_master_what_exists_is_served_and_what_is_new_follows_when_it_is_back(lab, kolabd, wait_until):
+    first, second = lab.backends
+    kolabd.configure(by_host(lab))
+    people = add_people(lab, "other", 2, first)
+    leaver, renamed = people
+    kolabd.run("--sync")
+    start(lab, kolabd, 2)
+    lab.murder.mupdate.stop()
+    add_people(lab, "new", 1, second)
+    lab.modify(renamed, sn="Renamed", mail=f"other.renamed@{lab.domain}")
+    wait_until(lambda: kolabd.query("SELECT count(*) FROM change WHERE attempts > 0") == [(2,)])
+    set_quota(lab, [leaver], 2048)
+    wait_until(lambda: has_quota(lab, "other", 1, 2048, first))
+    assert outages(kolabd) == []
+    assert not second.exists(mailbox(lab, "new"))
+    lab.murder.mupdate.start()
+    wait_until(lambda: lab.imap.server(mailbox(lab, "new")) == second.name, 40)
+    wait_until(lambda: lab.imap.server(f"user/other.renamed@{lab.domain}") == first.name, 40)
+    wait_until(lambda: kolabd.query("SELECT count(*) FROM change") == [(0,)], 40)
+
+
+def test_a_frontend_that_was_restarted_is_used_again(lab, kolabd, wait_until):
+    kolabd.configure(by_host(lab))
+    [dn] = add_people(lab, "other", 1, lab.backends[0])
+    kolabd.run("--sync")
+    daemon = start(lab, kolabd, 1)
+    lab.murder.frontend.stop()
+    set_quota(lab, [dn], 2048)
+    wait_until(lambda: outages(kolabd))
+    lab.murder.frontend.start()
+    wait_until(lambda: has_quota(lab, "other", 1, 2048, lab.backends[0]), 40)
+    wait_until(lambda: outages(kolabd) == [])
+    assert daemon.log_text.count("changes wait, trying again") == 1
+
+
+@pytest.mark.slow
+def test_of_two_frontends_behind_one_name_either_serves_and_one_is_enough(other_murder, wait_until):
+    lab = other_murder(MURDER_FRONTENDS=2)
+    kolabd, hosts = lab.kolabd, [part.env["IMAP_HOST"] for part in lab.murder.frontends]
+    turns = itertools.count()
+    with contextlib.closing(relay.Relay(f"{lab.murder.network}.11", 993, lambda _: (hosts[next(turns) % len(hosts)], 993))) as name:
+        kolabd.configure(by_host(lab, imap={"uri": f"imaps://{name.address[0]}"}))
+        people = add_people(lab, "p", 4, lab.backends[0])
+        daemon = kolabd.start()
+        wait_until(lambda: kolabd.query("SELECT count(*) FROM entry WHERE status = 'ok'") == [(4,)])
+        for turn in range(3):  # a worker at one frontend renames what another made at the other
+            for number, dn in enumerate(people):
+                lab.modify(dn, mail=f"p{turn}.number{number}@{lab.domain}")
+            wait_until(lambda: lab.imap.mailboxes(f"user/%@{lab.domain}")  # pylint: disable=cell-var-from-loop
+                       == [f"user/p{turn}.number{number}@{lab.domain}" for number in range(4)])  # pylint: disable=cell-var-from-loop
+        lab.delete(people.pop())
+        lab.murder.frontends[1].stop()
+        hosts.pop()
+        people += add_people(lab, "late", 1, lab.backends[1])
+        set_quota(lab, people, 2048)
+        wait_until(lambda: lab.imap.server(mailbox(lab, "late")) == lab.backends[1].name, 40)
+        wait_until(lambda: has_quota(lab, "p2", 3, 2048, lab.backends[0]), 40)
+        wait_until(lambda: not lab.imap.exists(mailbox(lab, "p2", 3)), 40)
+        wait_until(lambda: kolabd.query("SELECT count(*) FROM change") == [(0,)])
+        assert "set aside" not in daemon.log_text
+        daemon.stop()
+
+
+def test_a_backend_s_second_address_serves_when_the_first_refuses_or_hangs_and_the_first_again_when_that_fails(
+        lab, kolabd, wait_until, open_relay):
+    _, other = lab.backends
+    ways = [True, True]
+    first, second = (open_relay(lambda _, way=way: (other.env["IMAP_HOST"], 993) if ways[way] else None) for way in range(2))
+    kolabd.configure(by_host(lab, workers=1, imap={"timeout": "1s", "backends": {other.name: [first.uri, second.uri]}}))
+    [dn] = add_people(lab, "p", 1, other)
+    kolabd.run("--sync")
+    assert second.taken == 0
+    start(lab, kolabd, 1)
+    first.refuse()
+    set_quota(lab, [dn], 2048)
+    wait_until(lambda: has_quota(lab, "p", 1, 2048, other))
+    assert second.taken > 0
+    first.listen()
+    second.refuse()
+    set_quota(lab, [dn], 4096)
+    wait_until(lambda: has_quota(lab, "p", 1, 4096, other))
+    second.listen()
+    ways[0] = False
+    before = second.taken
+    set_quota(lab, [dn], 8192)
+    wait_until(lambda: has_quota(lab, "p", 1, 8192, other))
+    assert second.taken > before and outages(kolabd) == []
