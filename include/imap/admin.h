@@ -17,9 +17,6 @@ bool mailstore_run_at(Mailstore *mailstore, const char *server, GPtrArray *comma
  * as that user. FAULT_RETRY: the connection. */
 ImapSession *mailstore_open_user(Mailstore *mailstore, const char *server, const char *login, GError **error);
 
-/* Remembers which backend something failed for (mailstore_culprit). */
-void mailstore_blame(Mailstore *mailstore, const char *server);
-
 /* How users write names: the same for all of them, known once a user session was open. */
 const Namespace *mailstore_user_names(const Mailstore *mailstore);
 /* Whether the server takes special uses, once connected. */

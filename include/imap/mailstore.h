@@ -38,6 +38,9 @@ void mailstore_begin(Mailstore *mailstore);
  * failed was something else. Valid until the next begin. */
 const char *mailstore_culprit(const Mailstore *mailstore);
 
+/* The same for work that was not tried, because `server` is known to be out of reach. */
+void mailstore_blame(Mailstore *mailstore, const char *server);
+
 /* The backend that answered last since then; NULL: none was asked. Valid as above. */
 const char *mailstore_reached(const Mailstore *mailstore);
 

@@ -25,25 +25,34 @@ static bool check_asked(const Job *job, GError **error)
 
     if (asked == NULL || asked->reachable)
         return true;
+    mailstore_blame(job->mailstore, asked->name);
     g_set_error(error, FAULT, FAULT_RETRY, "mailbox %s is to be on %s, which is out of reach", job->account->mailbox, asked->name);
     return false;
 }
 
+static bool list_backends(Job *job, GError **error)
+{
+    bool room = is_new(job) && job->domain->placement_policy == PLACEMENT_LEAST_USED;
+
+    g_clear_pointer(&job->backends, g_ptr_array_unref);
+    return murder_list_backends(job->shared->murder, job_imap(job), room ? job->mailstore : NULL, &job->backends, error);
+}
+
 bool placing_choose(Job *job, GError **error)
 {
-    Murder *murder = job->shared->murder;
-    bool room = is_new(job) && job->domain->placement_policy == PLACEMENT_LEAST_USED;
+    bool in_turn = job->domain->placement_policy == PLACEMENT_ROUND_ROBIN;
 
     if (!job->observed->murder || job->account->mailbox == NULL)
         return true;
-    if (!murder_list_backends(murder, job_imap(job), room ? job->mailstore : NULL, &job->backends, error))
+    if (!list_backends(job, error))
         return false;
     if (!is_new(job))
         return true;
     if (!check_asked(job, error))
         return false;
+    g_free(job->backend);
     job->backend = g_strdup(placement_choose(job->domain, job->account->host_asked, job->backends,
-                                             job->domain->placement_policy == PLACEMENT_ROUND_ROBIN ? murder_take_turn(murder) : 0));
+                                             in_turn ? murder_take_turn(job->shared->murder) : 0));
     return true;
 }
 
@@ -88,7 +97,7 @@ static bool wait_until_shown(Job *job, GError **error)
     return fail_hidden(job, hidden_us, error);
 }
 
-static bool create(Job *job, GError **error)
+static bool try_create(Job *job, GError **error)
 {
     g_autoptr(GPtrArray) folders = g_ptr_array_new();
     g_autoptr(GPtrArray) acl = g_ptr_array_new();
@@ -105,6 +114,35 @@ static bool create(Job *job, GError **error)
     murder_create(job->shared->murder, job->account->mailbox, job->backend);
     job->created_steps = job->plan->steps->len;
     g_clear_pointer(&job->plan, plan_free);
+    return true;
+}
+
+/* Whether another backend can have it, since the one that was chosen turned out not to answer. */
+static bool choose_another(Job *job, const GError *fault)
+{
+    g_autofree char *before = g_strdup(job->backend);
+
+    if (before == NULL || fault_of(fault) != FAULT_RETRY || g_strcmp0(mailstore_culprit(job->mailstore), before) != 0
+        || stop_asked(job->shared->stop))
+        return false;
+    outages_begin(job->shared->outages, before, job_imap(job), g_get_monotonic_time(), fault->message);
+    g_clear_pointer(&job->plan, plan_free);
+    return placing_choose(job, NULL) && job->backend != NULL && g_strcmp0(job->backend, before) != 0;
+}
+
+/* Each round finds one backend more out of reach. */
+static bool create(Job *job, GError **error)
+{
+    g_autoptr(GError) fault = NULL;
+
+    while (!try_create(job, &fault)) {
+        if (!choose_another(job, fault)) {
+            g_propagate_error(error, g_steal_pointer(&fault));
+            return false;
+        }
+        g_clear_error(&fault);
+        mailstore_begin(job->mailstore);
+    }
     return true;
 }
 

@@ -56,12 +56,14 @@ static bool may_use(const Stores *stores, const char *server, gint64 *until_us)
     return false;
 }
 
+/* Of one that lasts the lookout knows best. */
 static gint64 begin_outage(const Stores *stores, const char *server, const ImapSettings *settings, gint64 asked_us,
                            const GError *fault)
 {
     Outages *outages = stores->shared->outages;
+    bool lasts = !stores->shared->options->sync && outages_is_out(outages, server);
 
-    if (fault_of(fault) != FAULT_STATE) /* that is told by who looks next */
+    if (!lasts && fault_of(fault) != FAULT_STATE) /* the state is told by who looks next */
         outages_begin(outages, server, settings, asked_us, fault->message);
     return g_get_monotonic_time() + (outages_is_out(outages, server) ? OUTAGE_PAUSE_LONGEST_US : 0);
 }

@@ -125,7 +125,7 @@ void plan_note_refused(Plan *plan, const Account *desired, const Observed *obser
         return;
     asked = fault_show(desired->host_asked, strlen(desired->host_asked));
     plan->note = g_strdup_printf("%s says %s%s, the mailbox is on %s: %s", desired->host_attribute, asked,
-                                 known ? "" : ", which is not known as a server of the murder", plan->server,
+                                 known ? "" : ", which is not known as a server of the murder (imap.backends)", plan->server,
                                  expected ? "a shared mailbox stays where it is"
                                  : known  ? "corrected; with placement.move it would be moved"
                                           : "corrected");

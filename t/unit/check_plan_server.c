@@ -46,7 +46,7 @@ static const Row rows[] = {
     {.title = "a difference in case is none", .on = "b1.example.org", .mail_host = "B1.Example.ORG", .steps = "",
      .server = "b1.example.org"},
     {.title = "the frontend's name is wrong", .on = "b1", .mail_host = "front", .steps = MAIL_HOST("front", "b1"), .server = "b1",
-     .note = "mailHost says \"front\", which is not known as a server of the murder, the mailbox is on b1: corrected"},
+     .note = "mailHost says \"front\", which is not known as a server of the murder (imap.backends), the mailbox is on b1: corrected"},
     {.title = "localhost is corrected and means nothing", .on = "b1", .mail_host = "localhost",
      .steps = MAIL_HOST("localhost", "b1"), .server = "b1"},
     {.title = "two values become one", .on = "b1", .mail_host = "B1 b2", .steps = MAIL_HOST("B1, b2", "b1"), .server = "b1"},
