@@ -90,7 +90,7 @@ bool queue_postpone(State *state, const Change *change, const char *owner_domain
  * tried go to the journal. */
 bool queue_defer(State *state, const Change *change, gint64 until_us, GPtrArray *journal, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Makes due what was given back so and has not failed before. */
+/* Makes due at once what was given back so. */
 bool queue_resume(State *state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Gives a change back untouched. */

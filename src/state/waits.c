@@ -81,10 +81,11 @@ bool queue_postpone(State *state, const Change *change, const char *owner_domain
     return true;
 }
 
+/* Without its fault it is no failed one any more: queue_resume tells them apart. */
 static bool write_delay(State *state, const Change *change, const char *due, GError **error)
 {
-    g_autoptr(Query) query = query_begin_for(state, "UPDATE change SET due = ?3 WHERE domain = ?1 AND unique_id = ?2", change->domain,
-                                             change->unique_id, error);
+    g_autoptr(Query) query = query_begin_for(state, "UPDATE change SET due = ?3, fault = NULL WHERE domain = ?1 AND unique_id = ?2",
+                                             change->domain, change->unique_id, error);
 
     if (query == NULL)
         return false;
@@ -106,7 +107,7 @@ bool queue_defer(State *state, const Change *change, gint64 until_us, GPtrArray 
     return true;
 }
 
-/* Who never failed is due in the future for this reason only. */
+/* Who did not fail is due in the future for this reason only. */
 bool queue_resume(State *state, GError **error)
 {
     static const char RESUME[] = "UPDATE change SET due = ?1 WHERE state = 'queued' AND due > ?1 AND fault IS NULL AND waits_for IS NULL";
