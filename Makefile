@@ -20,8 +20,8 @@ INSTALL ?= install
 FUZZ_S ?= 10
 # The system tests' marks to select by (see t/system/conftest.py)
 M ?= not slow
-# The modules that `make check-murder` repeats there: the whole life of people, folders and shared mailboxes
-ON_MURDER := test_users or test_folders or test_life or test_shared or test_departed
+# The modules that `make check-murder` repeats there: the whole life of people, folders, shared mailboxes and domains
+ON_MURDER := test_users or test_folders or test_life or test_shared or test_departed or test_domains or test_postfix or test_model
 
 LIBRARIES := glib-2.0 ldap libcurl sqlite3 yaml-0.1 icu-i18n icu-uc libsystemd
 PACKAGES_BUILD := gcc make pkg-config git libglib2.0-dev libldap-dev libcurl4-openssl-dev libsqlite3-dev libyaml-dev \

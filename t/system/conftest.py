@@ -49,7 +49,9 @@ def witnesses(servers):
 @pytest.fixture
 def lab(servers, witnesses, tmp_path, request):
     if request.config.getoption("--on-murder"):
-        yield request.getfixturevalue("murder_lab")
+        opened = request.getfixturevalue("murder_lab")
+        opened.spread()
+        yield opened
         return
     with open_lab(servers, witnesses, next(NUMBERS), tmp_path) as opened:
         request.node.kolabd_log = opened.kolabd.log
@@ -113,6 +115,13 @@ def other_murder(murder, servers, open_murder_lab):
 
 
 @pytest.fixture(scope="session")
+def fixed_murder(murder, servers):
+    """A murder whose backends survive SETMETADATA on shared mailboxes."""
+    with open_murder(servers.directory / "murder-fixed", servers.directory / "ca", LAB_FIX_4611="1") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
 def fixed_servers(servers):
     fixed = FixedServers(servers)
     yield fixed
@@ -129,6 +138,11 @@ def open_fixed(fixed_servers, fixed_witnesses, tmp_path, request):
     """Opens one lab after the other, of the servers whose shared mailboxes take metadata: `with open_fixed() as lab`."""
     @contextlib.contextmanager
     def open_one():
+        if request.config.getoption("--on-murder"):
+            opened = request.getfixturevalue("open_murder_lab")(request.getfixturevalue("fixed_murder"))
+            opened.spread()
+            yield opened
+            return
         number = next(NUMBERS)
         directory = tmp_path / f"t{number}"
         directory.mkdir()

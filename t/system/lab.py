@@ -67,6 +67,10 @@ class ImapHelper:
             self.admin_session = self.session()
         return self.admin_session
 
+    def admin_at(self, _mailbox):
+        """A session as administrator to the server that has the mailbox."""
+        return self.admin
+
     def close(self):
         if self.admin_session:
             self.admin_session.close()
@@ -95,7 +99,7 @@ class ImapHelper:
         return self.admin.exists(mailbox)
 
     def partition(self, mailbox):
-        return self.admin.metadata(mailbox, PARTITION_ENTRY)[PARTITION_ENTRY]
+        return self.admin_at(mailbox).metadata(mailbox, PARTITION_ENTRY)[PARTITION_ENTRY]
 
     def quota(self, mailbox):
         """KiB; None without a limit."""

@@ -127,8 +127,8 @@ class MurderImap(ImapHelper):
         name = imap_client.quote(imap_client.encode_name(mailbox))
         self.admin.command("RENAME", name, name, f"{backend.name}!{partition}" if partition else backend.name)
 
-    def partition(self, mailbox):
-        return self.backend(mailbox).partition(mailbox)
+    def admin_at(self, mailbox):
+        return self.backend(mailbox).admin
 
     def metadata(self, user, folder, *entries):
         return self.backend(f"user/{user}").metadata(user, folder, *entries)
@@ -173,6 +173,13 @@ class MurderLab(Lab):
         super().watch_users(*users)
         for backend in self.backends:
             backend.telemetry.watch(*users)
+
+    def spread(self):
+        """Lets kolabd give new mailboxes to the backends in turn; Cyrus would choose by what is free on their one disk."""
+        backends = {backend.name: backend.env["IMAPS_URI"] for backend in self.backends}
+        self.kolabd.settings["imap"]["backends"] = backends
+        self.kolabd.settings["placement"] = {"policy": "round-robin"}
+        self.kolabd.configure()
 
     def mail_host(self, mailbox):
         return self.imap.server(mailbox)

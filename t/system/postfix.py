@@ -24,16 +24,18 @@ TABLES = {
                                 "leaf_result_attribute": "mail"}),
 }
 
-
 class Postfix:
-    """Writes main.cf and the tables to `directory`. `env`: the directory server's; the tables bind as its service account."""
+    """Writes main.cf and the tables to `directory`. `env`: the directory server's; the tables bind as its service account.
+    `mail_host`: of one that takes mail only for the people whose mailboxes are there."""
 
-    def __init__(self, directory, env, base_dn):
+    def __init__(self, directory, env, base_dn, mail_host=None):
         self.directory = directory
         # The last two: what the machine's host name and interfaces are is no concern of a query.
         self.write("main.cf", {"compatibility_level": "3.6", "queue_directory": directory / "queue",
                                "data_directory": directory / "data", "myhostname": "mx.example.org", "inet_protocols": "ipv4"})
         for name, (query_filter, result) in TABLES.items():
+            if mail_host and name == "local_recipient_maps":
+                query_filter = f"(&{ADDRESS}{PERSON}(mailHost={mail_host}))"
             settings = {
                 "server_host": env["LDAPS_URI"], "version": 3, "timeout": 10,
                 "tls_ca_cert_file": env["CA_FILE"], "tls_require_cert": "yes",

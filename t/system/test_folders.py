@@ -77,7 +77,7 @@ def test_a_folder_goes_to_its_partition_and_its_parent_does_not(lab, kolabd, jan
     check_nothing_to_do(lab, kolabd)
 
 
-@pytest.mark.alone  # on a murder, once for each backend
+@pytest.mark.alone  # on a murder once for each backend: see test_murder_life
 def test_a_partition_that_the_server_has_not_is_warned_of_once_and_left_out(lab, kolabd, jane):
     for number in range(4):
         lab.add_person(f"p{number}", givenName="Pat", sn="Example", mail=f"p{number}@{lab.domain}")

@@ -393,7 +393,7 @@ def test_a_quota_that_is_none_is_parked_and_changes_nothing(lab, kolabd, jane, v
 
 # --- a directory that must not be written
 
-@pytest.mark.alone  # a murder knows better than mailHost where the mailbox is
+@pytest.mark.alone  # a murder knows better than mailHost where the mailbox is: see test_murder_life
 def test_a_read_only_directory_is_taken_as_it_is(lab, kolabd):
     kolabd.configure({"ldap": {"read_only": True}, "quota": {"default": 1000}, "policy": {"mode": "always"}})
     given = lab.add_person("jane", givenName="Other", sn="Name", mail=f"jane@{lab.domain}", mailHost="imap7.example.org",

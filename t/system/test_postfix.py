@@ -172,6 +172,7 @@ def test_nobody_who_left_is_known(lab, kolabd, exchanger, leave):
 
 # --- the server that has the mailbox
 
+@pytest.mark.alone  # a murder knows better than imap.mail_host: see test_murder_postfix
 def test_the_transport_goes_to_the_mail_host_once_there_is_a_mailbox(lab, kolabd, exchanger):
     """Also for an address that was written by hand: mailHost comes after the mailbox."""
     exchanger.configure(policy={"mode": "always"}, imap={"mail_host": "imap1.example.org"})

@@ -21,7 +21,7 @@ def shared_mailboxes(lab):
 
 
 def folder_type(lab, mailbox):
-    return lab.imap.admin.metadata(mailbox, FOLDER_TYPE)[FOLDER_TYPE]
+    return lab.imap.admin_at(mailbox).metadata(mailbox, FOLDER_TYPE)[FOLDER_TYPE]
 
 
 def query(kolabd, statement):
@@ -98,7 +98,7 @@ def test_resync_repairs_rights_and_type_that_drifted(fixed):
     lab.kolabd.run("--sync")
     lab.imap.admin.set_acl(mailbox, f"a@{lab.domain}", "lrsp")
     lab.imap.admin.set_acl(mailbox, "anyone", "lrs")
-    lab.imap.admin.set_metadata(mailbox, FOLDER_TYPE, "task")
+    lab.imap.admin_at(mailbox).set_metadata(mailbox, FOLDER_TYPE, "task")
     lab.kolabd.run("--sync")
     assert lab.imap.acl(mailbox) == {f"a@{lab.domain}": "lrsp", "anyone": "lrs"}
     lab.kolabd.run("--sync", "--resync")
