@@ -4,7 +4,7 @@ nothing is left on the other one. (`make check-murder` also repeats the tests of
 import pytest
 
 from polling import wait_until as poll
-from test_life import add_people, check_people, check_untouched, is_quiet, mails, put_mail, query
+from test_life import add_people, check_people, check_untouched, is_quiet, query
 from test_users import FOLDERS, check_default_folders
 
 SHARED_FOLDER = ["top", "mailRecipient", "kolabSharedFolder"]
@@ -35,7 +35,7 @@ def add_both(lab, **attributes):
     people = [add(lab, 0, "ann", **attributes), add(lab, 1, "bob", **attributes)]
     lab.kolabd.run("--sync")
     for name in ("ann", "bob"):
-        put_mail(lab, f"{name}@{lab.domain}", name)
+        lab.imap.put_mail(f"{name}@{lab.domain}", name)
     return people
 
 
@@ -59,7 +59,7 @@ def check_whole(lab, number, name, mail, quota=1000):
     assert lab.imap.server(mailbox(lab, name)) == lab.backends[number].name
     assert len(lab.backends[number].mailboxes(mailbox(lab, name, "*"))) == len(FOLDERS)
     assert lab.backends[1 - number].mailboxes(f"user/{name}*@{lab.domain}") == []
-    assert (mails(lab, login), lab.imap.quota(mailbox(lab, name))) == ([mail], quota)
+    assert (lab.imap.mails(login), lab.imap.quota(mailbox(lab, name))) == ([mail], quota)
     check_default_folders(lab, login)
 
 
@@ -108,7 +108,7 @@ def test_what_is_deleted_is_kept_for_a_while_on_its_backend(lab, kolabd, number)
     assert list(deleted.values()) == [[number]] * (1 + len(FOLDERS))
     [inbox] = lab.imap.mailboxes(f"DELETED/user/{name}/%@{lab.domain}")
     lab.imap.admin.command("RENAME", f'"{inbox}"', f'"{mailbox(lab, name)}"')
-    assert mails(lab, f"{name}@{lab.domain}") == [name]
+    assert lab.imap.mails(f"{name}@{lab.domain}") == [name]
 
 
 @pytest.mark.parametrize("by", ["daemon", pytest.param("sync", marks=pytest.mark.slow)])
@@ -152,7 +152,7 @@ def test_a_new_person_with_an_old_name_gets_a_new_mailbox_on_the_other_backend(l
     add(lab, 1, "ann")
     kolabd.run("--sync")
     assert places(lab) == {mailbox(lab, "ann"): [1], mailbox(lab, "bob"): [1]}
-    assert mails(lab, f"ann@{lab.domain}") == []
+    assert lab.imap.mails(f"ann@{lab.domain}") == []
     assert list(places(lab, f"DELETED/user/ann/%@{lab.domain}").values()) == [[0]]
     check_default_folders(lab, f"ann@{lab.domain}")
 
@@ -161,7 +161,7 @@ def test_a_new_person_with_an_old_name_gets_a_new_mailbox_on_the_other_backend(l
 def test_a_mailbox_that_is_there_already_is_adopted_where_it_is(lab, kolabd):
     for number, name in enumerate(("ann", "bob")):
         lab.imap.create(mailbox(lab, name), lab.backends[1 - number])
-        put_mail(lab, f"{name}@{lab.domain}", name)
+        lab.imap.put_mail(f"{name}@{lab.domain}", name)
     people = [add(lab, number, name, mailQuota=1000) for number, name in enumerate(("ann", "bob"))]
     assert kolabd.run("--sync").stderr.count("corrected") == 2
     for number, name in enumerate(("ann", "bob")):

@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 from postfix import POSTMAP, Postfix
-from test_life import check_people, put_mail
+from test_life import check_people
 from test_postfix import Exchanger
 
 pytestmark = pytest.mark.skipif(not POSTMAP, reason="no postmap: Postfix is not installed")
@@ -56,7 +56,7 @@ def test_mail_goes_to_the_backend_that_has_the_mailbox_before_and_after_a_move(l
     people = add_both(lab)
     kolabd.run("--sync")
     for name in ("ann", "bob"):
-        put_mail(lab, f"{name}@{lab.domain}", name)
+        lab.imap.put_mail(f"{name}@{lab.domain}", name)
     names = ("ann", "ann.example", "a", "bob", "bob.example", "b")
     assert exchangers.ways(*names) == {"ann": 0, "ann.example": 0, "a": 0, "bob": 1, "bob.example": 1, "b": 1}
     lab.modify(people[0], mailHost=lab.backends[1].name)
