@@ -8,7 +8,7 @@
 
 /* That the mailbox may get another name (`to`; NULL: the name stays) and this quota. */
 bool remember_begin(Job *job, const char *to, gint64 quota_kib, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* The same for what the job's plan does, if it does either. */
+/* The same for what the job's plan does, if it does either; and that a move begins. */
 bool remember_plan(Job *job, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* What the entries of other mailboxes must know of a shared one, and that a new one is looked at once more: it has rights that

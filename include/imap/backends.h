@@ -14,8 +14,11 @@ typedef struct Backends Backends;
 Backends *backends_new(const ImapSettings *frontend, Stop *stop);
 void backends_free(Backends *backends);
 
+/* Has an admin session to `server`, a name as the murder says it. FAULT_RETRY as below. */
+bool backends_reach(Backends *backends, const char *server, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Runs commands as the administrator at `server`, a name as the murder says it. FAULT_RETRY: it cannot be reached, refuses the
- * administrator, or the connection is lost; the message names the backend. */
+ * administrator, has another name, or the connection is lost; the message names the backend. */
 bool backends_run(Backends *backends, const char *server, GPtrArray *commands, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Opens a session as the user `login`; owned by the caller. Faults as above; FAULT_PARK: it takes the administrator, but not on

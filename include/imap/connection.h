@@ -16,6 +16,9 @@ ImapConnection *imap_connection_open(const ImapSettings *settings, const char *a
 void imap_connection_close(ImapConnection *connection);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapConnection, imap_connection_close)
 
+/* What the server calls itself (Cyrus' servername); NULL: it does not say. */
+const char *imap_connection_server(const ImapConnection *connection);
+
 typedef enum {
     TRANSFER_MOVED,   /* *moved octets, at least one */
     TRANSFER_BLOCKED, /* nothing now: wait */

@@ -20,6 +20,9 @@ ImapSession *imap_session_open(const ImapSettings *settings, const char *authori
 void imap_session_close(ImapSession *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapSession, imap_session_close)
 
+/* What the server calls itself (Cyrus' servername); NULL: it does not say. Valid as long as the session. */
+const char *imap_session_server(const ImapSession *session);
+
 /* Sends all commands as a pipeline and waits for all answers; NO and BAD are answers, not errors. Untagged data belongs
  * to the first command that has no answer yet; untagged OK, NO and BAD are dropped. Answers of an earlier run are
  * forgotten first. The commands' status fields say how far it got also when it fails. FAULT_RETRY: the connection was

@@ -93,6 +93,9 @@ bool queue_defer(State *state, const Change *change, gint64 until_us, GPtrArray 
 /* Makes due at once what was given back so. */
 bool queue_resume(State *state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Writes journal rows of a change that is not at its end yet. */
+bool queue_tell(State *state, const Change *change, GPtrArray *journal, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Gives a change back untouched. */
 void queue_return(State *state, const Change *change);
 /* The same for one that was begun (the daemon stops, or a server refuses us): the steps that were tried go to the journal. */

@@ -1,5 +1,8 @@
 #include "daemon/remember.h"
 
+#include "daemon/log.h"
+#include "state/queue.h"
+
 #include <string.h>
 
 bool remember_begin(Job *job, const char *to, gint64 quota_kib, GError **error)
@@ -23,6 +26,33 @@ static const Step *find_quota_step(const Plan *plan)
     return NULL;
 }
 
+/* A move may take long, and a process that is killed in the middle finds it done: that it was begun is told before. */
+static bool tell_move(const Job *job, const Step *step, GError **error)
+{
+    g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func((GDestroyNotify)journal_row_free);
+    JournalRow *row = journal_row_new(step_kind_name(step->kind));
+
+    row->mailbox = g_strdup(step->mailbox);
+    row->before = g_strdup(step->before);
+    row->after = g_strdup(step->after);
+    row->outcome = g_strdup("begun");
+    g_ptr_array_add(rows, row);
+    log_entry(G_LOG_LEVEL_MESSAGE, job->domain->name, job->plan->dn, "moving mailbox %s from %s to %s", step->mailbox, step->before,
+              step->after);
+    return queue_tell(job->shared->state, job->change, rows, error);
+}
+
+static bool tell_moves(const Job *job, GError **error)
+{
+    for (guint i = 0; i < job->plan->steps->len; i++) {
+        const Step *step = g_ptr_array_index(job->plan->steps, i);
+
+        if (step->kind == STEP_MOVE_MAILBOX && !tell_move(job, step, error))
+            return false;
+    }
+    return true;
+}
+
 bool remember_plan(Job *job, GError **error)
 {
     const Step *quota = find_quota_step(job->plan);
@@ -32,8 +62,9 @@ bool remember_plan(Job *job, GError **error)
     /* A limit that is to be lifted stays on record as ours until it is gone: others are left alone. */
     if (quota != NULL && quota->quota_kib >= 0)
         quota_kib = quota->quota_kib;
-    return (quota == NULL && !job->plan->takes_name)
-        || remember_begin(job, moves ? job->account->mailbox : NULL, quota_kib, error);
+    return tell_moves(job, error)
+        && ((quota == NULL && !job->plan->takes_name)
+        || remember_begin(job, moves ? job->account->mailbox : NULL, quota_kib, error));
 }
 
 static bool knows_folder(const Job *job, const char *folder)

@@ -2,8 +2,7 @@
 
 #include "imap/backend.h"
 #include "model/fault.h"
-
-#include <string.h>
+#include "model/server_name.h"
 
 /* What we have of a backend. */
 typedef struct {
@@ -65,6 +64,20 @@ static void add_problem(GString *problems, const GError *fault)
     g_string_append_printf(problems, "%s%s", problems->len > 0 ? "; " : "", fault->message);
 }
 
+/* Cyrus takes a server under another name for another server: moving a mailbox to the one that it is on locks it for ever. */
+static ImapSession *open_one(const Backends *backends, const ImapSettings *settings, const char *server, const char *login,
+                             GError **error)
+{
+    g_autoptr(ImapSession) session = imap_session_open(settings, login, backends->stop, error);
+    const char *name = session != NULL ? imap_session_server(session) : NULL;
+
+    if (name == NULL || server_name_equal(name, server))
+        return g_steal_pointer(&session);
+    g_set_error(error, FAULT, FAULT_RETRY, "%s: the server there calls itself %s: imap.backends must name each server as its servername "
+                "does", settings->uri, name);
+    return NULL;
+}
+
 /* Tries its addresses. FAULT_STOP: it refuses the credentials; then the other addresses are not asked. */
 static ImapSession *open_at(Backends *backends, const char *server, const char *login, GError **error)
 {
@@ -75,7 +88,7 @@ static ImapSession *open_at(Backends *backends, const char *server, const char *
     for (guint i = 0; i < place->settings->len && kind == FAULT_RETRY && !stop_asked_now(backends->stop); i++) {
         guint at = (place->answered + i) % place->settings->len;
         g_autoptr(GError) fault = NULL;
-        ImapSession *session = imap_session_open(g_ptr_array_index(place->settings, at), login, backends->stop, &fault);
+        ImapSession *session = open_one(backends, g_ptr_array_index(place->settings, at), server, login, &fault);
 
         if (session != NULL) {
             place->answered = at;
@@ -89,7 +102,7 @@ static ImapSession *open_at(Backends *backends, const char *server, const char *
 }
 
 /* The frontend took the same name and password, so it is the backend that has to be mended, and the work can wait for that. */
-static bool open_admin(Backends *backends, const char *server, GError **error)
+bool backends_reach(Backends *backends, const char *server, GError **error)
 {
     Place *place = find_place(backends, server);
     g_autoptr(GError) fault = NULL;
@@ -111,7 +124,7 @@ bool backends_run(Backends *backends, const char *server, GPtrArray *commands, G
     Place *place = find_place(backends, server);
 
     backends->died = false;
-    if (!open_admin(backends, server, error))
+    if (!backends_reach(backends, server, error))
         return false;
     if (imap_session_run(place->admin, commands, error))
         return true;
@@ -130,7 +143,7 @@ ImapSession *backends_open_user(Backends *backends, const char *server, const ch
         return session;
     /* Is it this user, or all of us? */
     if (fault_of(fault) == FAULT_STOP) {
-        if (open_admin(backends, server, error))
+        if (backends_reach(backends, server, error))
             g_set_error_literal(error, FAULT, FAULT_PARK, fault->message);
         return NULL;
     }

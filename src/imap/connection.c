@@ -1,5 +1,6 @@
 #include "imap/connection.h"
 
+#include "imap/greeting.h"
 #include "model/fault.h"
 
 #include <curl/curl.h>
@@ -13,6 +14,8 @@ struct ImapConnection {
     const ImapSettings *settings;
     Stop *stop;
     curl_socket_t socket;
+    bool greeted;
+    char *server;                 /* what the server calls itself; NULL: it does not say */
     char *refusal;                /* text of the server's last NO, BAD or BYE while connecting; NULL: none */
     bool temporary;               /* the refusal is the server's own trouble: RFC 5530 UNAVAILABLE */
     bool preauth;                 /* the server took us for somebody without asking */
@@ -66,6 +69,9 @@ static size_t note_line(char *line, size_t size, size_t count, void *data)
 
     if (!imap_reply_parse(line, size * count, &reply, &used, NULL) || reply == NULL)
         return size * count;
+    if (!connection->greeted && reply->kind == REPLY_UNTAGGED && reply->status == IMAP_OK && reply->text != NULL)
+        connection->server = greeting_server(reply->text);
+    connection->greeted = true;
     if (reply->status == IMAP_PREAUTH)
         connection->preauth = true;
     if (reply->status == IMAP_NO || reply->status == IMAP_BAD || reply->status == IMAP_BYE) {
@@ -243,8 +249,14 @@ void imap_connection_close(ImapConnection *connection)
     if (connection == NULL)
         return;
     curl_easy_cleanup(connection->curl);
+    g_free(connection->server);
     g_free(connection->refusal);
     g_free(connection);
+}
+
+const char *imap_connection_server(const ImapConnection *connection)
+{
+    return connection->server;
 }
 
 static Transfer judge_transfer(ImapConnection *connection, CURLcode code, gsize moved)

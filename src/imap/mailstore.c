@@ -93,6 +93,16 @@ static void note_reached(Mailstore *mailstore, const char *server)
     mailstore->reached = g_strdup(server);
 }
 
+bool mailstore_reach(Mailstore *mailstore, const char *server, GError **error)
+{
+    if (backends_reach(mailstore->backends, server, error)) {
+        note_reached(mailstore, server);
+        return true;
+    }
+    mailstore_blame(mailstore, server);
+    return false;
+}
+
 bool mailstore_run_at(Mailstore *mailstore, const char *server, GPtrArray *commands, GError **error)
 {
     bool ran;

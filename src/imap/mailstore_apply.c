@@ -258,13 +258,25 @@ static bool apply_as_user(Batch *batch, GPtrArray *steps, const char *login, GEr
     return session != NULL && apply_steps(batch, steps, error);
 }
 
+/* A frontend would wait for a backend that hangs; and it takes a server's second name for another server. */
+static bool reach_targets(const Batch *batch, GPtrArray *steps, GError **error)
+{
+    for (guint i = 0; batch->server == NULL && i < steps->len; i++) {
+        const Step *step = g_ptr_array_index(steps, i);
+
+        if (step->server != NULL && !mailstore_reach(batch->mailstore, step->server, error))
+            return false;
+    }
+    return true;
+}
+
 static bool apply_as_admin(Batch *batch, GPtrArray *steps, GError **error)
 {
     for (guint from = 0; from < steps->len;) {
         g_autoptr(GPtrArray) run = batch->behind != NULL ? take_run(steps, from) : g_ptr_array_ref(steps);
 
         batch->server = is_frontends(g_ptr_array_index(run, 0)) ? NULL : batch->behind;
-        if (!apply_steps(batch, run, error) || !check_move(batch, g_ptr_array_index(run, run->len - 1), error))
+        if (!reach_targets(batch, run, error) || !apply_steps(batch, run, error) || !check_move(batch, g_ptr_array_index(run, run->len - 1), error))
             return false;
         from += run->len;
     }

@@ -64,6 +64,11 @@ ImapSession *imap_session_open(const ImapSettings *settings, const char *authori
     return session;
 }
 
+const char *imap_session_server(const ImapSession *session)
+{
+    return imap_connection_server(session->connection);
+}
+
 /* The first command that has no answer; NULL: all have. */
 static ImapCommand *find_current(const Run *run)
 {

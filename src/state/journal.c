@@ -75,6 +75,16 @@ bool journal_note_names(State *state, const Change *change, const char *now, GEr
     return query_run(state, query, "note what an entry is called", error);
 }
 
+bool queue_tell(State *state, const Change *change, GPtrArray *journal, GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autofree char *now = wait_timestamp(0);
+    g_auto(Transaction) transaction = {0};
+
+    return transaction_begin(&transaction, state, error) && journal_write(state, change, journal, now, error)
+        && transaction_commit(&transaction, error);
+}
+
 bool journal_write(State *state, const Change *change, GPtrArray *rows, const char *now, GError **error)
 {
     if (rows == NULL || rows->len == 0)
