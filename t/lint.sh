@@ -116,6 +116,7 @@ python_scripts() {
 }
 
 # A test that a document names as proof is there.
+# shellcheck disable=SC2016
 named_tests_exist() {
   local name missing=0
   while read -r name; do

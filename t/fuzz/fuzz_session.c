@@ -117,6 +117,12 @@ const char *imap_connection_loss(const ImapConnection *connection)
     return "";
 }
 
+const char *imap_connection_server(const ImapConnection *connection)
+{
+    (void)connection;
+    return NULL;
+}
+
 static void check_text(const char *text)
 {
     g_assert(g_utf8_validate(text, -1, NULL));
