@@ -1,8 +1,8 @@
 #!/bin/bash
 # imap-up.sh BASE - starts a private Cyrus IMAP server with everything it writes in BASE; when BASE was used before, the
 # same server on the same ports again. BASE/env says how to talk to it; imap-down.sh BASE stops it.
-# Administrators cyrus-admin and lab-admin, password Welcome123; both may log in as anybody (SASL PLAIN with an authorisation
-# id). Partitions default, archive, fast.
+# Administrators cyrus-admin, lab-admin and spare-admin (whose password a test may change), password Welcome123; each may log in
+# as anybody (SASL PLAIN with an authorisation id). Partitions default, archive, fast.
 # A directory made below BASE/conf/log, with the name of a user, gets that user's telemetry; lab-admin's is never wanted.
 # Environment:
 #   CA_DIRECTORY          a directory for ca.sh, to share one authority (BASE/ca)

@@ -1,12 +1,12 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # cyrus.sh - what the scripts that start private Cyrus servers share. Sourced, after lab.sh.
 #
-# A server writes in its BASE only: etc (configuration), conf, spool, log. Administrators cyrus-admin and lab-admin (so that a
-# test's own commands are not taken for the daemon's). A directory below BASE/conf/log, with the name of a user, gets
+# A server writes in its BASE only: etc (configuration), conf, spool, log. Administrators cyrus-admin, lab-admin (so that a
+# test's own commands are not taken for the daemon's) and spare-admin. A directory below BASE/conf/log, with the name of a user, gets
 # that user's telemetry.
 
 readonly cyrus_programs=/usr/lib/cyrus/bin
-readonly cyrus_admins='cyrus-admin lab-admin'
+readonly cyrus_admins='cyrus-admin lab-admin spare-admin'
 cyrus_user=$(lab_user cyrus)
 readonly cyrus_user
 
