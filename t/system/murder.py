@@ -115,8 +115,13 @@ class MurderImap(ImapHelper):
         self.admin.command("CREATE", imap_client.quote(imap_client.encode_name(mailbox)), *options)
 
     def server(self, mailbox):
-        """The name of the backend that has it, as the frontend knows; None: it knows of no such mailbox."""
-        return self.admin.metadata(mailbox, SERVER_ENTRY)[SERVER_ENTRY] if self.exists(mailbox) else None
+        """The name of the backend that has it, as the frontend knows; None: it knows of no such mailbox, or it is on its way."""
+        try:
+            return self.admin.metadata(mailbox, SERVER_ENTRY)[SERVER_ENTRY] if self.exists(mailbox) else None
+        except imaplib.IMAP4.error as error:
+            if "currently reserved" in str(error):
+                return None
+            raise
 
     def backend(self, mailbox):
         name = self.server(mailbox)
