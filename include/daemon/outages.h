@@ -1,6 +1,5 @@
 /* outages.h - what cannot be reached, or refuses us. An outage has a beginning and an end, both told once, whoever notices them;
- * the state file shows those that last, and systemd is told one of them (STATUS=). Changes that were put off meanwhile (queue_defer)
- * are due at its end. Thread-safe. */
+ * the state file shows those that last. Changes that were put off meanwhile (queue_defer) are due at its end. Thread-safe. */
 #pragma once
 
 #include "imap/settings.h"
@@ -17,9 +16,6 @@ typedef struct Outages Outages;
 /* Forgets what the state has of an earlier process. `state` must outlive it. */
 Outages *outages_new(State *state);
 void outages_free(Outages *outages);
-
-/* What systemd is told while nothing is out. */
-void outages_set_calm(Outages *outages, const char *status);
 
 /* `server` is out: its URI, as the configuration has it, the name of a backend, or "state file" with its path. `message` names it and
  * says what failed and what to do; the newest one is shown. Logged when it has just begun. `settings` says how the lookout asks it, or

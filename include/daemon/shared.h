@@ -87,5 +87,8 @@ void shared_outage(Shared *shared, const char *server, gint64 asked_us, guint at
  * `fault`. */
 bool shared_survive(Shared *shared, guint *attempts, GError *fault);
 
+/* Tells systemd what the daemon does (STATUS=). Seldom: who is not listened to waits here. */
+void shared_tell_status(Shared *shared);
+
 /* Nothing waits, nobody works, and no sweep can add anything: for the end of a one-shot run. */
 bool shared_is_drained(Shared *shared);

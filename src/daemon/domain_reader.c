@@ -99,14 +99,13 @@ static bool publish(Shared *shared, const GPtrArray *entries, GError **error)
     g_autoptr(GPtrArray) list = discovery_merge(shared->config, entries);
     g_autoptr(GPtrArray) removed = NULL;
     g_autoptr(GPtrArray) before = NULL;
-    g_autofree char *status = g_strdup_printf("%u domain(s), %u workers", list->len, shared->config->workers);
 
     /* The state first: changes that come for a new domain stay in the queue. */
     if (!note_domains(shared, list, &removed, error) || !note_read(shared, list->len, NULL, error))
         return false;
     before = domains_replace(shared->domains, g_ptr_array_ref(list));
     tell_all(list, before, removed, first);
-    outages_set_calm(shared->outages, status);
+    shared_tell_status(shared);
     queue_wake(shared->state);
     departure_wake(shared->state);
     return handovers_look_again(shared->handovers, error);

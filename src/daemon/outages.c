@@ -3,8 +3,6 @@
 #include "daemon/log.h"
 #include "state/queue.h"
 
-#include <systemd/sd-daemon.h>
-
 struct Outages {
     State *state;
     GMutex lock;
@@ -13,7 +11,6 @@ struct Outages {
     GHashTable *unnoted; /* set of char* server: the state has not heard the newest; under lock */
     GHashTable *reached; /* char* server -> gint64*: when somebody last got through; under lock */
     gint count;          /* atomic: of servers that are out */
-    char *calm;          /* what systemd is told when nothing is out; under lock */
 };
 
 typedef struct {
@@ -57,29 +54,6 @@ static void note_newest(Outages *outages, const char *server)
     }
 }
 
-/* One of those that last is as good as another. Under lock. */
-static void tell_systemd(Outages *outages)
-{
-    const char *status = outages->calm;
-    GHashTableIter iter;
-    gpointer outage;
-
-    g_hash_table_iter_init(&iter, outages->servers);
-    if (g_hash_table_iter_next(&iter, NULL, &outage))
-        status = ((const Outage *)outage)->message;
-    if (status != NULL)
-        sd_notifyf(0, "STATUS=%s", status);
-}
-
-void outages_set_calm(Outages *outages, const char *status)
-{
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&outages->lock);
-
-    g_free(outages->calm);
-    outages->calm = g_strdup(status);
-    tell_systemd(outages);
-}
-
 Outages *outages_new(State *state)
 {
     Outages *outages = g_new0(Outages, 1);
@@ -103,7 +77,6 @@ void outages_free(Outages *outages)
     g_hash_table_unref(outages->reached);
     g_cond_clear(&outages->changed);
     g_mutex_clear(&outages->lock);
-    g_free(outages->calm);
     g_free(outages);
 }
 
@@ -143,7 +116,6 @@ void outages_begin(Outages *outages, const char *server, const ImapSettings *set
         return;
     g_free(outage->message);
     outage->message = g_strdup(message);
-    tell_systemd(outages);
     note_newest(outages, server);
 }
 
@@ -257,7 +229,6 @@ void outages_end(Outages *outages, const char *server)
         return;
     g_atomic_int_add(&outages->count, -1);
     log_entry(G_LOG_LEVEL_INFO, NULL, NULL, "%s can be reached again", server);
-    tell_systemd(outages);
     note_newest(outages, server);
     outages_resume(outages);
 }

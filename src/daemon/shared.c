@@ -5,6 +5,7 @@
 #include "state/queue.h"
 
 #include <string.h>
+#include <systemd/sd-daemon.h>
 
 /* A one-shot run does not wait for a server for ever; the next run of the timer will. */
 enum { ONE_SHOT_ATTEMPTS = 3 };
@@ -167,6 +168,29 @@ static void take_revival(Shared *shared, StateRevival revival)
     }
 }
 
+void shared_tell_status(Shared *shared)
+{
+    g_autoptr(GPtrArray) list = domains_list(shared->domains);
+
+    sd_notifyf(0, "STATUS=%u domain(s), %u workers", list->len, shared->config->workers);
+}
+
+/* Its beginning and its end are told to systemd as well: kolabctl may not be able to read the file. Not each outage of a server:
+ * where nobody takes these messages the tenth one waits for ever. */
+static void begin_outage(Shared *shared, const char *what, const char *message)
+{
+    if (!outages_is_out(shared->outages, what))
+        sd_notifyf(0, "STATUS=%s", message);
+    outages_begin(shared->outages, what, NULL, g_get_monotonic_time(), message);
+}
+
+static void end_outage(Shared *shared, const char *what)
+{
+    if (outages_is_out(shared->outages, what))
+        shared_tell_status(shared);
+    outages_end(shared->outages, what);
+}
+
 /* One at a time, so that nobody begins an outage with what another one has just mended. */
 static bool revive(Shared *shared, GError **error)
 {
@@ -177,11 +201,11 @@ static bool revive(Shared *shared, GError **error)
 
     if (state_revive(shared->state, &revival, &fault)) {
         take_revival(shared, revival);
-        outages_end(shared->outages, what);
+        end_outage(shared, what);
         return true;
     }
     if (!stop_asked(shared->stop))
-        outages_begin(shared->outages, what, NULL, g_get_monotonic_time(), fault->message);
+        begin_outage(shared, what, fault->message);
     g_propagate_error(error, g_steal_pointer(&fault));
     return false;
 }

@@ -65,8 +65,16 @@ def check_nothing_to_do(lab, mark, departed):
 
 
 def remove(kolabd):
+    """All of it; what is removed first may be there again before the last is."""
     for path in kolabd.directory.glob("state.db*"):
-        path.unlink()
+        path.unlink(missing_ok=True)
+
+
+def remove_and_wait(kolabd, daemon):
+    before = count(WRITTEN_AGAIN, daemon)
+    files = [kolabd.state.with_name("state.db" + suffix) for suffix in ("", "-wal", "-shm", ".lock")]
+    remove(kolabd)
+    wait_until(lambda: count(WRITTEN_AGAIN, daemon) > before and all(file.exists() for file in files))
 
 
 def start(lab, kolabd, *names):
@@ -185,14 +193,12 @@ def test_a_lock_that_is_held_for_long_is_an_outage_and_no_end(lab, kolabd):
 def test_what_is_removed_is_written_again_and_no_departure_is_forgotten(lab, kolabd):
     kolabd.configure({"domains": {lab.domain: {"deletion": {"delay": "1h"}}}})
     daemon = start(lab, kolabd, "ann", "bob")
-    remove(kolabd)
-    wait_until(lambda: count(WRITTEN_AGAIN, daemon) == 1)
+    remove_and_wait(kolabd, daemon)
     lab.delete(f"uid=ann,{lab.people_dn}")
     everything = "SELECT * FROM journal", "SELECT * FROM entry ORDER BY dn", "SELECT * FROM departure", "SELECT * FROM address"
     wait_until(lambda: query(kolabd, "SELECT status FROM departure") == [("waiting",)])
     before = [query(kolabd, statement) for statement in everything]
-    remove(kolabd)
-    wait_until(lambda: count(WRITTEN_AGAIN, daemon) == 2)
+    remove_and_wait(kolabd, daemon)
     assert [query(kolabd, statement) for statement in everything] == before
     assert f"is in use by another kolabd, process {daemon.pid}" in kolabd.run(check=78).stderr
     wait_until(kolabd.state.with_name("state.db.socket").exists)
@@ -200,7 +206,7 @@ def test_what_is_removed_is_written_again_and_no_departure_is_forgotten(lab, kol
     remove(kolabd)
     add_people(lab, "cat")
     wait_until(lambda: has_mailboxes(lab, "ann", "bob", "cat"))
-    assert count(WRITTEN_AGAIN, daemon) == 3 and count(BEGIN, daemon) == 0
+    assert count(BEGIN, daemon) == 0
     wait_for_quiet(kolabd)
     daemon.kill()
     mark = lab.mark()
