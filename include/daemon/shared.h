@@ -9,6 +9,7 @@
 #include "daemon/murder.h"
 #include "daemon/outages.h"
 #include "daemon/progress.h"
+#include "imap/creator.h"
 #include "state/state.h"
 #include "wait/wait.h"
 
@@ -39,6 +40,7 @@ typedef struct {
     bool patient;         /* another configuration of this process has worked: what is refused now is an outage, and no end */
     Progress progress;
     GPtrArray *blocked;   /* of Blocked*: what each IMAP server dies of, in the order of the configuration's imap_servers */
+    GPtrArray *creators;  /* of Creator*, in the same order */
     Outages *outages;     /* owned */
     Murder *murder;       /* owned */
     GRWLock shared_lock;  /* a shared mailbox is renamed only while no other one is looked at: it may take others along */

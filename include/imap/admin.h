@@ -17,6 +17,9 @@ bool mailstore_run_at(Mailstore *mailstore, const char *server, GPtrArray *comma
  * likewise, and then it is mailstore_culprit. */
 bool mailstore_reach(Mailstore *mailstore, const char *server, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Who makes mailboxes; NULL: nobody. */
+Creator *mailstore_creator(const Mailstore *mailstore);
+
 /* Opens a session as a user, where the mailbox is; owned by the caller. FAULT_PARK: the server refuses the administrator to act
  * as that user. FAULT_RETRY: the connection. */
 ImapSession *mailstore_open_user(Mailstore *mailstore, const char *server, const char *login, GError **error);

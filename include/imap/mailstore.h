@@ -5,7 +5,7 @@
  * domains Cyrus walks all mailboxes of the server for them. */
 #pragma once
 
-#include "imap/session.h"
+#include "imap/creator.h"
 #include "model/account.h"
 #include "model/observed.h"
 #include "plan/step.h"
@@ -14,7 +14,8 @@
 
 typedef struct Mailstore Mailstore;
 
-Mailstore *mailstore_new(const ImapSettings *settings, Stop *stop);
+/* All must outlive it. `creator`: shared by those of one server; NULL: no other one makes mailboxes. */
+Mailstore *mailstore_new(const ImapSettings *settings, Creator *creator, Stop *stop);
 void mailstore_free(Mailstore *mailstore);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Mailstore, mailstore_free)
 

@@ -8,7 +8,7 @@
 bool plan_space(const Account *desired, const PlanHistory *history, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Adds the parents that must be there before the mailbox: Cyrus 3.6 makes a missing one without its domain. */
-void plan_parents(Plan *plan, const Observed *observed);
+void plan_parents(Plan *plan, const Observed *observed, const PlanHistory *history);
 
 /* Adds the difference of the access control list, then that of the metadata: the last step of all. */
 void plan_shared(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history);

@@ -13,6 +13,7 @@
 struct State {
     char *path;
     int lock_fd; /* -1: the file is not ours */
+    gint64 written_us; /* state_last_written_us */
     GMutex lock;
     GCond changed; /* the queue changed */
     guint wakes;   /* how often it did */

@@ -24,6 +24,9 @@ typedef enum {
  * directory that is not writable, or another kolabd on it: FAULT_STOP with what to do. */
 State *state_open(const char *path, StateMode mode, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void state_close(State *state);
+
+/* When the file was written last before it was opened, microseconds since 1970; 0: there was none. */
+gint64 state_last_written_us(const State *state);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(State, state_close)
 
 typedef enum {

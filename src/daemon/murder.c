@@ -17,6 +17,7 @@ struct Murder {
     State *state;
     Outages *outages;
     GMutex lock;
+    GMutex ask_lock;    /* one worker asks the backends for their room, the others wait for what they say */
     GHashTable *loads;  /* char* server, lower case -> Load* */
     gint64 counted_us;  /* when the records were counted; 0: never */
     GHashTable *hidden; /* char* mailbox -> gint64* since when */
@@ -32,6 +33,7 @@ Murder *murder_new(State *state, Outages *outages)
     murder->loads = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     murder->hidden = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     g_mutex_init(&murder->lock);
+    g_mutex_init(&murder->ask_lock);
     return murder;
 }
 
@@ -42,6 +44,7 @@ void murder_free(Murder *murder)
     g_hash_table_unref(murder->loads);
     g_hash_table_unref(murder->hidden);
     g_mutex_clear(&murder->lock);
+    g_mutex_clear(&murder->ask_lock);
     g_free(murder);
 }
 
@@ -115,6 +118,7 @@ static GPtrArray *make_backends(Murder *murder, const ImapSettings *settings)
 /* Asks a backend for its room, unless it said so a moment ago. What fails shows in what is done there. */
 static void ask_space(Murder *murder, const ImapSettings *frontend, Mailstore *mailstore, PlacementBackend *backend)
 {
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&murder->ask_lock);
     g_autoptr(GError) problem = NULL;
     gint64 now_us = g_get_monotonic_time(), free_kib = FREE_UNKNOWN;
     bool fresh;

@@ -8,6 +8,7 @@
 
 struct Mailstore {
     const ImapSettings *settings;
+    Creator *creator;         /* NULL: no other one makes mailboxes */
     Stop *stop;
     char *server;             /* what the server says it is; known while connected */
     bool died;                /* the last failure looked like the death of the administrator's imapd */
@@ -22,11 +23,12 @@ struct Mailstore {
     Namespace user_names;     /* how users write theirs: the same for all of them */
 };
 
-Mailstore *mailstore_new(const ImapSettings *settings, Stop *stop)
+Mailstore *mailstore_new(const ImapSettings *settings, Creator *creator, Stop *stop)
 {
     Mailstore *mailstore = g_new0(Mailstore, 1);
 
     mailstore->settings = settings;
+    mailstore->creator = creator;
     mailstore->stop = stop;
     mailstore->backends = backends_new(settings, stop);
     return mailstore;
@@ -182,6 +184,11 @@ const Namespace *mailstore_user_names(const Mailstore *mailstore)
 bool mailstore_takes_special_use(const Mailstore *mailstore)
 {
     return mailstore->special_use;
+}
+
+Creator *mailstore_creator(const Mailstore *mailstore)
+{
+    return mailstore->creator;
 }
 
 const ImapSettings *mailstore_settings(const Mailstore *mailstore)

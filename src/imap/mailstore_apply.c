@@ -8,12 +8,15 @@
 #include "model/fault.h"
 #include "model/server_name.h"
 
+#include <string.h>
+
 /* Steps that one session carries out. */
 typedef struct {
     Mailstore *mailstore;
     const char *server;   /* the backend that is asked; NULL: the server itself, or the frontend */
     ImapSession *session; /* the user's; NULL: as administrator */
     const char *behind;   /* the backend that has the mailbox; NULL: there is none */
+    bool creating;        /* the steps make mailboxes: all workers do that in one session (see creator.h) */
     GPtrArray *outcomes;
 } Batch;
 
@@ -162,6 +165,24 @@ static GPtrArray *make_news(const Batch *batch, GPtrArray *steps)
     return news;
 }
 
+/* Below no other mailbox. */
+static bool is_top(const char *mailbox)
+{
+    const char *slash = strchr(mailbox, '/');
+
+    return slash == NULL || (g_str_has_prefix(mailbox, "user/") && strchr(slash + 1, '/') == NULL);
+}
+
+static bool run_creating(const Batch *batch, GPtrArray *steps, GPtrArray *commands, GError **error)
+{
+    const char *server = ((const Step *)g_ptr_array_index(steps, 0))->server;
+    bool chooses = false;
+
+    for (guint i = 0; i < steps->len; i++)
+        chooses = chooses || is_top(((const Step *)g_ptr_array_index(steps, i))->mailbox);
+    return creator_run(mailstore_creator(batch->mailstore), server, chooses, commands, error);
+}
+
 static bool run_commands(const Batch *batch, GPtrArray *steps, GPtrArray *commands, GError **error)
 {
     g_autoptr(GPtrArray) news = make_news(batch, steps);
@@ -169,6 +190,8 @@ static bool run_commands(const Batch *batch, GPtrArray *steps, GPtrArray *comman
 
     if (batch->session != NULL)
         return imap_session_run(batch->session, commands, error);
+    if (batch->creating)
+        return run_creating(batch, steps, commands, error);
     g_ptr_array_extend(all, news, NULL, NULL);
     g_ptr_array_extend(all, commands, NULL, NULL);
     return mailstore_run_at(batch->mailstore, batch->server, all, error);
@@ -217,13 +240,30 @@ static bool is_frontends(const Step *step)
     g_assert_not_reached();
 }
 
-/* The longest run of steps from `from` on that go to the same server. */
-static GPtrArray *take_run(GPtrArray *steps, guint from)
+/* A mailbox for which the server chooses the partition, or the other name that one gets at once: another frontend would not know
+ * it yet. */
+static bool makes(const Batch *batch, GPtrArray *steps, guint at)
+{
+    const Step *step = g_ptr_array_index(steps, at);
+
+    if (mailstore_creator(batch->mailstore) == NULL)
+        return false;
+    if (step->kind == STEP_CREATE_PARENT || step->kind == STEP_CREATE_MAILBOX)
+        return step->partition == NULL;
+    return step->kind == STEP_RENAME_MAILBOX && at > 0 && makes(batch, steps, at - 1)
+        && g_strcmp0(((const Step *)g_ptr_array_index(steps, at - 1))->mailbox, step->before) == 0;
+}
+
+/* The longest run of steps from `from` on that go to the same server in the same session. */
+static GPtrArray *take_run(Batch *batch, GPtrArray *steps, guint from)
 {
     GPtrArray *run = g_ptr_array_new();
     bool frontends = is_frontends(g_ptr_array_index(steps, from));
 
-    for (guint i = from; i < steps->len && is_frontends(g_ptr_array_index(steps, i)) == frontends; i++)
+    batch->creating = makes(batch, steps, from);
+    batch->server = frontends ? NULL : batch->behind;
+    for (guint i = from; i < steps->len && makes(batch, steps, i) == batch->creating
+                         && (batch->behind == NULL || is_frontends(g_ptr_array_index(steps, i)) == frontends); i++)
         g_ptr_array_add(run, g_ptr_array_index(steps, i));
     return run;
 }
@@ -273,10 +313,10 @@ static bool reach_targets(const Batch *batch, GPtrArray *steps, GError **error)
 static bool apply_as_admin(Batch *batch, GPtrArray *steps, GError **error)
 {
     for (guint from = 0; from < steps->len;) {
-        g_autoptr(GPtrArray) run = batch->behind != NULL ? take_run(steps, from) : g_ptr_array_ref(steps);
+        g_autoptr(GPtrArray) run = take_run(batch, steps, from);
 
-        batch->server = is_frontends(g_ptr_array_index(run, 0)) ? NULL : batch->behind;
-        if (!reach_targets(batch, run, error) || !apply_steps(batch, run, error) || !check_move(batch, g_ptr_array_index(run, run->len - 1), error))
+        if (!reach_targets(batch, run, error) || !apply_steps(batch, run, error)
+            || !check_move(batch, g_ptr_array_index(run, run->len - 1), error))
             return false;
         from += run->len;
     }

@@ -203,7 +203,7 @@ static bool plan_name(Plan *plan, const Account *desired, const Observed *observ
         return true;
     if (!plan_space(desired, history, error))
         return false;
-    plan_parents(plan, observed);
+    plan_parents(plan, observed, history);
     return plan_mailbox(plan, desired, observed, history, error);
 }
 

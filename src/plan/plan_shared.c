@@ -2,6 +2,7 @@
 
 #include "model/acl.h"
 #include "model/fault.h"
+#include "model/server_name.h"
 
 #include <string.h>
 
@@ -35,12 +36,16 @@ bool plan_space(const Account *desired, const PlanHistory *history, GError **err
     return false;
 }
 
-void plan_parents(Plan *plan, const Observed *observed)
+/* What is below another mailbox is on that one's server; only the first of all has a choice. */
+void plan_parents(Plan *plan, const Observed *observed, const PlanHistory *history)
 {
     for (guint i = 0; i < observed->missing_parents->len; i++) {
         const char *parent = g_ptr_array_index(observed->missing_parents, i);
+        Step *step = plan_add_step(plan, STEP_CREATE_PARENT, parent);
 
-        plan_add_step(plan, STEP_CREATE_PARENT, parent)->after = g_strdup(parent);
+        step->after = g_strdup(parent);
+        if (observed->murder && strchr(parent, '/') == NULL && server_name_is_word(history->placement.server))
+            step->server = g_strdup(history->placement.server);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "state/schema.h"
 #include "state/told.h"
 
+#include <glib/gstdio.h>
 #include <unistd.h>
 
 static void free_statement(gpointer statement)
@@ -118,11 +119,33 @@ static bool open_in_mode(State *state, StateMode mode, GError **error)
     g_assert_not_reached();
 }
 
+/* The write-ahead log beside the file is newer after a crash. */
+static gint64 find_written_us(const State *state)
+{
+    g_autofree char *log = g_strconcat(state->path, "-wal", NULL);
+    const char *const names[] = {state->path, log};
+    gint64 written_us = 0;
+
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        GStatBuf status;
+
+        if (g_stat(names[i], &status) == 0)
+            written_us = MAX(written_us, status.st_mtim.tv_sec * (gint64)G_USEC_PER_SEC + status.st_mtim.tv_nsec / 1000);
+    }
+    return written_us;
+}
+
+gint64 state_last_written_us(const State *state)
+{
+    return state->written_us;
+}
+
 State *state_open(const char *path, StateMode mode, GError **error)
 {
     g_autoptr(State) state = database_new(path);
     g_autoptr(GError) fault = NULL;
 
+    state->written_us = find_written_us(state);
     if (open_in_mode(state, mode, &fault))
         return g_steal_pointer(&state);
     /* Nobody works with it so far: what might be over later is to be mended first. */

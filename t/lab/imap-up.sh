@@ -10,6 +10,7 @@
 #   IMAP_TELEMETRY        users whose telemetry is wanted from the start ("cyrus-admin")
 #   IMAP_EXTRA            a file with more lines for imapd.conf
 #   LAB_FIX_4611=1        a server that survives SETMETADATA on shared mailboxes (see lib/logshim.c)
+#   LAB_CHOOSES=1         no partition is the default one: the server chooses for each mailbox
 #   LAB_SYNC=1            fsync() works
 set -eu
 # shellcheck source=lib/lab.sh

@@ -13,7 +13,7 @@
 #   MURDER_PARTITIONS     of each backend; the first one is the default ("default archive fast")
 #   MURDER_RETRY_S        seconds after which a frontend asks for a lost mupdate master again (2; Cyrus has 20, and dies of 1)
 #   MURDER_EXTRA MURDER_FRONTEND_EXTRA MURDER_BACKEND_EXTRA   files with more lines for imapd.conf
-#   IMAP_TELEMETRY LAB_FIX_4611 LAB_SYNC                      as in imap-up.sh
+#   IMAP_TELEMETRY LAB_FIX_4611 LAB_CHOOSES LAB_SYNC          as in imap-up.sh
 set -eu
 # shellcheck source=lib/lab.sh
 . "$(dirname "$(readlink -f "$0")")/lib/lab.sh"

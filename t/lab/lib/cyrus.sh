@@ -62,12 +62,13 @@ syslog_prefix: cyrus
 X
 }
 
-# cyrus_store_conf BASE PARTITION...: of a server that holds mailboxes; the first partition is where they go by default.
+# cyrus_store_conf BASE PARTITION...: of a server that holds mailboxes; the first partition is where they go by default, but with
+# LAB_CHOOSES=1 the server chooses.
 cyrus_store_conf() {
   local base=$1 partition
   shift
   cat << X
-defaultpartition: $1
+$([ "${LAB_CHOOSES:-0}" = 1 ] || echo "defaultpartition: $1")
 $(for partition in "$@"; do echo "partition-$partition: $base/spool/$partition"; done)
 sieveusehomedir: 0
 sievedir: $base/conf/sieve
