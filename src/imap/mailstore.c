@@ -120,8 +120,8 @@ bool mailstore_run_at(Mailstore *mailstore, const char *server, GPtrArray *comma
     return ran;
 }
 
-/* The refusal of a session that acts for a user concerns that user alone when the administrator's own login was accepted just
- * before: not when the session began that may have lasted for days, and not after the refusal, when all may be well again. */
+/* That a session which acts for a user fails concerns this user alone when the administrator's own login was accepted just before:
+ * not when the session began that may have lasted for days, and not after the failure, when all may be well again. */
 static ImapSession *open_user(Mailstore *mailstore, const char *login, GError **error)
 {
     g_autoptr(GError) problem = NULL;
@@ -132,10 +132,8 @@ static ImapSession *open_user(Mailstore *mailstore, const char *login, GError **
     g_clear_pointer(&mailstore->admin, imap_session_close);
     if (!mailstore_connect(mailstore, NULL, error))
         return NULL;
-    if (fault_of(problem) == FAULT_STOP) {
-        g_clear_error(&problem);
-        session = imap_session_open(mailstore->settings, login, mailstore->stop, &problem);
-    }
+    g_clear_error(&problem);
+    session = imap_session_open(mailstore->settings, login, mailstore->stop, &problem);
     if (session == NULL)
         g_set_error_literal(error, FAULT, fault_of(problem) == FAULT_STOP ? FAULT_PARK : (int)fault_of(problem), problem->message);
     return session;

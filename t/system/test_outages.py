@@ -120,6 +120,8 @@ def live_through(lab, side, begin, end, word):
     lab.wait_for(expected)
     check_all(lab, people)
     check_outage_is_over(lab)
+    if begin in (swap_certificate, change_password):  # nor is anybody told of whose change it stopped in the middle
+        assert len(warnings(lab.told)) == 1, warnings(lab.told)
 
 
 def test_an_outage_is_told_once_and_shown_and_what_changed_meanwhile_is_done_after_it(proxied_lab):
