@@ -12,6 +12,8 @@
 #define LASTED_US (60 * (gint64)G_USEC_PER_SEC)
 /* Domain entries come in bursts, when somebody sets up many. */
 #define SETTLE_US ((gint64)G_USEC_PER_SEC / 10)
+/* The server answers a later operation while it still thinks about a refusal: what was refused before is not believed at once. */
+#define REFUSAL_US ((gint64)G_USEC_PER_SEC)
 /* A base that is made after its domain entry should not wait for long. */
 #define RETRY_LONGEST_US (60 * (gint64)G_USEC_PER_SEC)
 
@@ -25,7 +27,7 @@ typedef enum {
 typedef struct {
     DomainSettings *settings; /* NULL: the domain entries */
     TargetPhase phase;
-    gint64 due_us;
+    gint64 due_us;  /* TARGET_IDLE: not before; TARGET_ADDED: a refusal would be here by then */
     guint attempts; /* refused ones in a row */
     bool noted;     /* the state knows of `problem` */
     char *problem;  /* NULL: none */
@@ -216,13 +218,14 @@ static bool add_due_targets(Watcher *watcher, GError **error)
         Target *target = value;
         const DomainSettings *settings = target->settings;
 
-        if (target->phase == TARGET_IDLE && target->due_us > now_us)
+        if (target->phase != TARGET_WATCHED && target->due_us > now_us)
             wake_at(watcher, target->due_us);
         if (target->phase != TARGET_IDLE || target->due_us > now_us)
             continue;
         if (!watch_add(watcher->watch, name, settings != NULL ? settings->base_dn : name, settings != NULL, error))
             return false;
         target->phase = TARGET_ADDED;
+        target->due_us = target->attempts > 0 ? now_us + REFUSAL_US : now_us;
         added = true;
     }
     if (added)
@@ -240,7 +243,7 @@ static bool confirm_targets(Watcher *watcher, GError **error)
     while (g_hash_table_iter_next(&iter, &name, &value)) {
         Target *target = value;
 
-        if (target->phase != TARGET_ADDED)
+        if (target->phase != TARGET_ADDED || target->due_us > g_get_monotonic_time())
             continue;
         target->phase = TARGET_WATCHED;
         target->attempts = 0;
