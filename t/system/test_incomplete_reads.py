@@ -196,7 +196,7 @@ def lose_attribute(lab, attribute):
     people = begin(lab)
     before = {name: lab.get(dn) for name, dn in people.items()}
     word = f'"{attribute}" of'
-    with lab.hidden(lab.base_dn, attribute, who=lab.service):
+    with lab.hidden(lab.base_dn, attribute, "read, search, compare", who=lab.service):
         lab.modify(people["p0"], sn="Changed")
         people["new"] = lab.add_login("new", mailQuota=3000, mailHost="imap.example.org", alias=f"another@{lab.domain}")
         wait_until(lambda: lab.kolabd.query("SELECT 1 FROM change WHERE attempts >= 2"), SECONDS, "some tries")
