@@ -5,5 +5,10 @@
 
 #include <glib.h>
 
-/* Asks whether the server offers `name` to who is logged in. Faults as imap_session_run. */
-bool capability_ask(ImapSession *session, const char *name, bool *offered, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+typedef struct {
+    bool special_use; /* CREATE-SPECIAL-USE */
+    bool murder;      /* MUPDATE=: one of several servers, which know of each other */
+} Capability;
+
+/* Asks what the server offers to who is logged in. Faults as imap_session_run. */
+bool capability_ask(ImapSession *session, Capability *offered, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -56,10 +56,16 @@ bool placing_choose(Job *job, GError **error)
     return true;
 }
 
+/* What this job has just created has no folders: that is not worth a session. */
 static bool look_again(Job *job, GError **error)
 {
+    bool created = job->created_steps > 0;
+
     g_clear_pointer(&job->observed, observed_free);
-    return observing_look(job, true, error);
+    if (!observing_look(job, !created, error))
+        return false;
+    job->observed->folders_known = job->observed->folders_known || created;
+    return true;
 }
 
 static bool fail_hidden(const Job *job, gint64 hidden_us, GError **error)

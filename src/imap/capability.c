@@ -19,7 +19,7 @@ static bool lists(const ImapReply *reply, const char *name)
     return false;
 }
 
-bool capability_ask(ImapSession *session, const char *name, bool *offered, GError **error)
+bool capability_ask(ImapSession *session, Capability *offered, GError **error)
 {
     g_autoptr(GPtrArray) commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
     ImapCommand *command = imap_command_new("CAPABILITY");
@@ -27,8 +27,12 @@ bool capability_ask(ImapSession *session, const char *name, bool *offered, GErro
     g_ptr_array_add(commands, command);
     if (!imap_session_run(session, commands, error))
         return false;
-    *offered = false;
-    for (guint i = 0; i < command->replies->len && !*offered; i++)
-        *offered = lists(g_ptr_array_index(command->replies, i), name);
+    *offered = (Capability){0};
+    for (guint i = 0; i < command->replies->len; i++) {
+        const ImapReply *reply = g_ptr_array_index(command->replies, i);
+
+        offered->special_use = offered->special_use || lists(reply, "CREATE-SPECIAL-USE");
+        offered->murder = offered->murder || lists(reply, "MUPDATE=");
+    }
     return true;
 }

@@ -14,8 +14,7 @@ struct Mailstore {
     bool died;                /* the last failure looked like the death of the administrator's imapd */
     ImapSession *admin;       /* NULL: not connected */
     Namespace admin_names;    /* how the administrator writes names; known while connected */
-    bool special_use;         /* it takes special uses; known while connected */
-    bool murder;              /* it is one of several, which know of each other; likewise */
+    Capability offered;       /* known while connected */
     Backends *backends;
     char *culprit;            /* the backend that the work since mailstore_begin failed for; NULL: none */
     char *reached;            /* the backend that answered last in it; NULL: none */
@@ -61,8 +60,7 @@ bool mailstore_connect(Mailstore *mailstore, bool *anew, GError **error)
     session = imap_session_open(mailstore->settings, NULL, mailstore->stop, error);
     if (session == NULL || !namespace_ask(session, mailstore->settings->uri, true, &mailstore->admin_names, error)
         || !identity_ask(session, &mailstore->server, error)
-        || !capability_ask(session, "CREATE-SPECIAL-USE", &mailstore->special_use, error)
-        || !capability_ask(session, "MUPDATE=", &mailstore->murder, error))
+        || !capability_ask(session, &mailstore->offered, error))
         return false;
     mailstore->admin = g_steal_pointer(&session);
     return true;
@@ -181,7 +179,7 @@ const Namespace *mailstore_user_names(const Mailstore *mailstore)
 
 bool mailstore_takes_special_use(const Mailstore *mailstore)
 {
-    return mailstore->special_use;
+    return mailstore->offered.special_use;
 }
 
 Creator *mailstore_creator(const Mailstore *mailstore)
@@ -201,7 +199,7 @@ const char *mailstore_server(const Mailstore *mailstore)
 
 bool mailstore_is_murder(const Mailstore *mailstore)
 {
-    return mailstore->murder;
+    return mailstore->offered.murder;
 }
 
 const char *mailstore_culprit(const Mailstore *mailstore)

@@ -55,6 +55,12 @@ static bool is_no_fault(const Step *step, const ImapCommand *command)
     return step->kind == STEP_SET_USE && imap_says_use_conflict(command);
 }
 
+/* A move that broke off is done again: who died in the middle of it shows as any refusal does. */
+static bool may_heal(const Step *step, const ImapCommand *command)
+{
+    return step->kind == STEP_MOVE_MAILBOX || imap_says_unavailable(command);
+}
+
 static StepOutcome *refused(const Batch *batch, const Step *step, const ImapCommand *command)
 {
     g_autoptr(GError) refusal = NULL;
@@ -80,7 +86,7 @@ static bool judge_answers(const Batch *batch, GPtrArray *steps, GPtrArray *comma
         } else if (is_no_fault(step, command)) {
             g_ptr_array_add(batch->outcomes, refused(batch, step, command));
         } else if (command->status != IMAP_NONE) {
-            kind = refusals->len == 0 && imap_says_unavailable(command) ? FAULT_RETRY : kind;
+            kind = refusals->len == 0 && may_heal(step, command) ? FAULT_RETRY : kind;
             g_ptr_array_add(left, step);
             *again = relax(batch, step, command) || *again;
             g_ptr_array_add(refusals, refused(batch, step, command));
@@ -119,6 +125,14 @@ static GPtrArray *list_behind(const Batch *batch, GPtrArray *steps)
     return servers;
 }
 
+static bool has_move(GPtrArray *steps)
+{
+    for (guint i = 0; i < steps->len; i++)
+        if (((const Step *)g_ptr_array_index(steps, i))->kind == STEP_MOVE_MAILBOX)
+            return true;
+    return false;
+}
+
 static bool says_backend_unavailable(GPtrArray *commands)
 {
     for (guint i = 0; i < commands->len; i++)
@@ -133,7 +147,8 @@ static void explain(const Batch *batch, GPtrArray *steps, GPtrArray *commands, b
     g_autoptr(GPtrArray) servers = list_behind(batch, steps);
     bool unavailable = says_backend_unavailable(commands);
 
-    if (batch->session == NULL && batch->server == NULL && mailstore_is_murder(batch->mailstore) && (lost || unavailable))
+    if (batch->session == NULL && batch->server == NULL && mailstore_is_murder(batch->mailstore)
+        && (lost || unavailable || has_move(steps)))
         blame_explain(batch->mailstore, servers, unavailable, error);
 }
 
@@ -285,7 +300,7 @@ static bool check_move(const Batch *batch, const Step *step, GError **error)
                               seen->server != NULL ? seen->server : "none");
     g_ptr_array_remove_index(batch->outcomes, batch->outcomes->len - 1);
     g_ptr_array_add(batch->outcomes, step_outcome_new(step, problem));
-    g_set_error_literal(error, FAULT, FAULT_PARK, problem);
+    g_set_error_literal(error, FAULT, FAULT_RETRY, problem);
     return false;
 }
 

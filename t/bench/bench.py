@@ -4,7 +4,7 @@
 Prints one table and writes it to KOLABD_BUILD/bench.csv. Nothing here fails for being slow; it fails when kolabd does not
 send exactly the floor's commands, or when a run did not do its work.
 Environment: BENCH_N (people a round, 300), BENCH_ROUNDS (3), BENCH_RSS_N (people of the memory's measurement, 2000; 0: none),
-BENCH_DOMAINS (domains in one process, 200; 0: none)."""
+BENCH_DOMAINS (domains in one process, 200; 0: none), BENCH_MURDER (0: no murder)."""
 
 import collections
 import csv
@@ -15,14 +15,17 @@ import statistics
 import subprocess
 import sys
 
-import floor
 import many
 import world as worlds
+from on_murder import MurderWorld
+
+from murder import may_listen, open_murder  # of t/system, which world knows the way to
 
 PEOPLE = int(os.environ.get("BENCH_N") or 300)
 ROUNDS = int(os.environ.get("BENCH_ROUNDS") or 3)
 RSS_PEOPLE = int(os.environ.get("BENCH_RSS_N") or 2000)
 DOMAINS = int(os.environ.get("BENCH_DOMAINS") or 200)
+MURDER = int(os.environ.get("BENCH_MURDER") or 1)
 WORKERS = 4
 REPETITIONS = 9  # of what takes a fraction of a second
 
@@ -60,26 +63,25 @@ class Table:
 def recorded_commands(world, mark, word):
     """The commands of the administrator and of each user, in order, with the users' names made the same."""
     found = collections.defaultdict(list)
-    for user, command in world.telemetry.since(mark):
+    for user, command in world.since(mark):
         found[user].append(re.sub(rf"given\d+\.name\d+@{word}\.", "USER@", command))
     return sorted((user.partition("@")[2] and "user", *commands) for user, commands in found.items())
 
 
-def check_commands(world):
-    """Two people each over one connection, recorded by the server. Gives the attributes that kolabd read."""
+def check_commands(world, where=""):
+    """Two people each over one connection, recorded by the server."""
     recorded = []
-    for word, run in (("checkkolabd", lambda: world.sync("checkkolabd", changed=2, workers=1)),
-                      ("checkfloor", lambda: floor.run(world.imap, world.users("checkfloor", 2), 1))):
+    for word, run in ((f"check{where}kolabd", lambda word: world.sync(word, changed=2, workers=1)),
+                      (f"check{where}floor", lambda word: world.run_floor(world.users(word, 2), 1))):
         world.add_people(word, 2)
-        world.telemetry.watch(*world.users(word, 2))
-        mark = world.telemetry.mark()
-        run()
+        world.watch(world.users(word, 2))
+        mark = world.mark()
+        run(word)
         recorded.append(recorded_commands(world, mark, word))
     if recorded[0] != recorded[1] or not recorded[0]:
         lines = [line for kolabd, bare in zip(*recorded) for line in sorted(set(kolabd) ^ set(bare))]
-        sys.exit("bench: kolabd's IMAP commands are not those of t/bench/floor.py (mend the list, or kolabd):\n"
-                 + "\n".join(lines or map(str, recorded)))
-    return world.sweep_attributes("checkkolabd")
+        sys.exit(f"bench: kolabd's IMAP commands are not those of t/bench/{'on_murder' if where else 'floor'}.py (mend the list, or "
+                 "kolabd):\n" + "\n".join(lines or map(str, recorded)))
 
 
 # --- measurements
@@ -89,7 +91,7 @@ def provision_once(world, who, word):
     world.add_people(word, PEOPLE)
     machine, ds, cyrus = worlds.machine_cpu(), *world.cpu()
     if who == "floor":
-        seconds, client = floor.run(world.imap, world.users(word, PEOPLE), WORKERS)
+        seconds, client = world.run_floor(world.users(word, PEOPLE), WORKERS)
     else:
         measured = world.sync(word, PEOPLE, WORKERS)
         seconds, client = measured["seconds"], measured["cpu"]
@@ -98,19 +100,20 @@ def provision_once(world, who, word):
     return PEOPLE / seconds, {"itself": client, "389-ds": ds, "Cyrus": cyrus}, others
 
 
-def provision(world, table):
+def provision(world, table, where=""):
     """The floor and kolabd in turn, each of them first in every other round."""
     rates, others, costs = collections.defaultdict(list), collections.defaultdict(list), collections.defaultdict(list)
     for number in range(ROUNDS):
         for who in ("floor", "kolabd") if number % 2 == 0 else ("kolabd", "floor"):
-            rate, cpu, foreign = provision_once(world, who, f"{who}{number}")
+            rate, cpu, foreign = provision_once(world, who, f"{where}{who}{number}")
             rates[who].append(rate)
             others[who].append(100 * foreign)
             for whose, seconds in cpu.items():
                 costs[who, whose].append(1000 * seconds / PEOPLE)
-            say(f"round {number + 1}: {who} {rate:.1f} users/s")
-    table.add("floor: the same IMAP commands, no directory", rates["floor"], "users/s")
-    table.add(f"kolabd --sync, {PEOPLE} fresh people", rates["kolabd"], "users/s")
+            say(f"{where} round {number + 1}: {who} {rate:.1f} users/s")
+    heading = f"{where}, " if where else ""
+    table.add(f"{heading}floor: the same IMAP commands, no directory", rates["floor"], "users/s")
+    table.add(f"{heading}kolabd --sync, {PEOPLE} fresh people", rates["kolabd"], "users/s")
     table.add("  ratio to the floor of its round", [k / f for k, f in zip(rates["kolabd"], rates["floor"])], "", ">= 0.8")
     # Other work on the machine disturbs the rates more than this.
     floor_needs, kolabd_needs = ([sum(parts) for parts in zip(*(costs[who, whose] for whose in ("itself", "389-ds", "Cyrus")))]
@@ -153,6 +156,18 @@ def memory(world, table, attributes):
               "< 40")
 
 
+def on_murder(world, table):
+    """A frontend and two backends."""
+    if not may_listen():
+        say("no murder: that needs the ports 143 and 993")
+        return
+    with open_murder(world.directory / "murder", world.directory / "ca") as murder:
+        there = MurderWorld(world, murder)
+        check_commands(there, "murder")
+        there.stop_watching()
+        provision(there, table, "murder")
+
+
 def describe():
     """The machine, and what else it does."""
     with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
@@ -166,13 +181,16 @@ def main():
     about, table = describe(), Table()
     world = worlds.World()
     try:
-        attributes = check_commands(world)
+        check_commands(world)
+        attributes = world.sweep_attributes("checkkolabd")
         world.stop_watching()
         provision(world, table)
         start_up(world, table)
         nothing_to_do(world, table, "kolabd0", PEOPLE, attributes, "<= 2")
         if RSS_PEOPLE:
             memory(world, table, attributes)
+        if MURDER:
+            on_murder(world, table)
         if DOMAINS:
             many.measure(world, table, DOMAINS, WORKERS)
     finally:

@@ -89,18 +89,24 @@ class Session:
         self.socket.close()
 
 
+def take_turns(users, cursor):
+    """The numbers of the users that are this worker's."""
+    while True:
+        with cursor.get_lock():
+            number = cursor.value
+            cursor.value += 1
+        if number >= len(users):
+            return
+        yield number
+
+
 def work(env, users, cursor):
     """As one of kolabd's workers: an administrator's session for all, a user's session each."""
     context = ssl.create_default_context(cafile=env["CA_FILE"])
     admin = Session(env, context)
     admin.run(["NAMESPACE", "ID NIL", "CAPABILITY"])
     first = ["NAMESPACE"]
-    while True:
-        with cursor.get_lock():
-            number = cursor.value
-            cursor.value += 1
-        if number >= len(users):
-            break
+    for number in take_turns(users, cursor):
         admin.run(admin_commands(users[number]))
         session = Session(env, context, users[number])
         session.run([*first, *user_commands(), "LOGOUT"])
@@ -115,10 +121,10 @@ def children_cpu():
     return usage.ru_utime + usage.ru_stime
 
 
-def run(env, users, connections):
+def run(work_of_one, env, users, connections):
     """Makes the mailboxes of the users over so many connections; gives (seconds, processor seconds of this side)."""
     cursor = multiprocessing.Value("i", 0)
-    workers = [multiprocessing.Process(target=work, args=(env, users, cursor)) for _ in range(connections)]
+    workers = [multiprocessing.Process(target=work_of_one, args=(env, users, cursor)) for _ in range(connections)]
     begin, cpu = time.monotonic(), children_cpu()
     for worker in workers:
         worker.start()

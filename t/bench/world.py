@@ -55,6 +55,11 @@ def machine_cpu():
     return (user + nice + system + irq + softirq + steal) / TICKS
 
 
+def remove_telemetry(env):
+    for place in pathlib.Path(env["IMAP_TELEMETRY"]).iterdir():
+        shutil.rmtree(place)
+
+
 class World:
     """Each measurement has a domain of its own, or several, named by a word."""
 
@@ -80,13 +85,27 @@ class World:
 
     def stop_watching(self):
         """The servers as they ship: no telemetry, an access log that is written in blocks."""
-        for place in pathlib.Path(self.imap["IMAP_TELEMETRY"]).iterdir():
-            shutil.rmtree(place)
+        remove_telemetry(self.imap)
         self.ldap.modify_s("cn=config", [(ldap.MOD_REPLACE, "nsslapd-accesslog-logbuffering", b"on")])
 
     def cpu(self):
         """Processor seconds so far of the (directory server, IMAP server)."""
         return session_cpu(int(self.ds["LDAP_PID"])), session_cpu(int(self.imap["IMAP_PID"]))
+
+    def run_floor(self, users, connections):
+        return floor.run(floor.work, self.imap, users, connections)
+
+    # --- the IMAP server as a witness
+
+    def watch(self, users):
+        self.telemetry.watch(*users)
+
+    def mark(self):
+        return self.telemetry.mark()
+
+    def since(self, mark):
+        """[(user, command)]"""
+        return self.telemetry.since(mark)
 
     # --- people
 
@@ -161,9 +180,9 @@ class World:
             raise RuntimeError(f"{' '.join(map(str, command))} ended with {measured['status']}:\n{text[-3000:]}")
         return measured, text
 
-    def sync(self, word, changed, workers=4):
+    def sync(self, word, changed, workers=4, configure=None):
         """kolabd --sync, which must have changed so many entries."""
-        measured, text = self.measure([BUILD / "kolabd", "--config", self.configure(word, workers), "--sync"])
+        measured, text = self.measure([BUILD / "kolabd", "--config", (configure or self.configure)(word, workers), "--sync"])
         if not re.search(rf"\b{changed} changed, 0 failed", text):
             raise RuntimeError(f"kolabd --sync did not change {changed} entries:\n{text[-3000:]}")
         return measured

@@ -6,6 +6,7 @@ import imaplib
 import os
 import pathlib
 import shlex
+import signal
 import subprocess
 
 import imap_client
@@ -38,6 +39,12 @@ class Part(Server):
 
     def stop(self, gently=False):
         subprocess.run([LAB / "murder-down.sh", self.base.parent, self.base.name], check=True)
+
+    def kill(self):
+        """As a power cut does; start() is next."""
+        pid = self.base / "pid"
+        os.killpg(int(pid.read_text()), signal.SIGKILL)
+        pid.unlink()
 
     def hang(self):
         """It takes connections, and answers nobody."""

@@ -1,0 +1,103 @@
+"""The same on a murder: a frontend and two backends, which get people in turn. kolabd against a script that has nothing else to do."""
+
+import json
+import ssl
+
+import floor
+import world as worlds
+
+from witness import Telemetry  # of t/system, which world knows the way to
+
+SERVER = "(/shared/vendor/cmu/cyrus-imapd/server)"
+
+
+class MurderWorld:
+    """What bench.py asks of a World, for one that has a murder; people and programs are the World's."""
+
+    def __init__(self, world, murder):
+        self.world = world
+        self.murder = murder
+        self.parts = [murder.frontend, *murder.backends]
+        self.telemetries = [Telemetry(part.env["IMAP_TELEMETRY"]) for part in self.parts]
+
+    def __getattr__(self, name):
+        return getattr(self.world, name)
+
+    def configure(self, word, workers):
+        file = self.world.configure(word, workers)
+        settings = json.loads(file.read_text())
+        settings["imap"].update(uri=self.murder.frontend.env["IMAPS_URI"],
+                                backends={part.name: part.env["IMAPS_URI"] for part in self.murder.backends})
+        settings["placement"] = {"policy": "round-robin"}
+        file.write_text(json.dumps(settings, indent=1))
+        return file
+
+    def sync(self, word, changed, workers):
+        return self.world.sync(word, changed, workers, self.configure)
+
+    def run_floor(self, users, connections):
+        return floor.run(work, (self.murder.frontend.env, [part.env for part in self.murder.backends]), users, connections)
+
+    def cpu(self):
+        pids = [int((part.base / "pid").read_text()) for part in self.murder.parts.values()]
+        return self.world.cpu()[0], sum(map(worlds.session_cpu, pids))
+
+    def stop_watching(self):
+        for part in self.parts:
+            worlds.remove_telemetry(part.env)
+
+    def watch(self, users):
+        for telemetry in self.telemetries:
+            telemetry.watch(*users)
+
+    def mark(self):
+        return [telemetry.mark() for telemetry in self.telemetries]
+
+    def since(self, mark):
+        """Of those who came by TLS at once: what the frontend relays is not ours."""
+        return [command for telemetry, part in zip(self.telemetries, mark) for command in telemetry.since(part, "imaps-*")]
+
+
+def place_commands(mailbox):
+    return [f"GETACL {mailbox}", f"GETMETADATA {mailbox} {SERVER}"]
+
+
+class Backend:
+    """An administrator's session that is kept, and users' sessions."""
+
+    def __init__(self, env, context):
+        self.env = env
+        self.context = context
+        self.admin = None
+
+    def set_quota(self, mailbox):
+        if self.admin is None:
+            self.admin = floor.Session(self.env, self.context)
+        self.admin.run([f"GETQUOTA {mailbox}", f"SETQUOTA {mailbox} (STORAGE {floor.QUOTA_KIB})"])
+
+    def close(self):
+        if self.admin is not None:
+            self.admin.run(["LOGOUT"])
+            self.admin.close()
+
+
+def work(envs, users, cursor):
+    """As one of kolabd's workers."""
+    frontend_env, backend_envs = envs
+    context = ssl.create_default_context(cafile=frontend_env["CA_FILE"])
+    frontend = floor.Session(frontend_env, context)
+    backends = [Backend(env, context) for env in backend_envs]
+    frontend.run(["NAMESPACE", "ID NIL", "CAPABILITY"])
+    first = ["NAMESPACE"]
+    for number in floor.take_turns(users, cursor):
+        backend, mailbox = backends[number % len(backends)], f'"user/{users[number]}"'
+        frontend.run([*place_commands(mailbox), f"CREATE {mailbox} (SERVER {backend.env['IMAP_SERVER']})", *place_commands(mailbox)])
+        backend.set_quota(mailbox)
+        session = floor.Session(backend.env, context, users[number])
+        session.run([*first, *floor.user_commands(), "LOGOUT"])
+        session.close()
+        first = []
+    frontend.run(["LOGOUT"])
+    frontend.close()
+    for backend in backends:
+        backend.close()
