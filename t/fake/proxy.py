@@ -1,6 +1,7 @@
 """A proxy between a client and one real server, which does on command what a broken network or a tired frontend does.
 
-Proxy(port) listens on a free port of 127.0.0.1 and passes on, both ways, what comes. With a certificate it ends the client's TLS
+Proxy(port) listens on a free port of 127.0.0.1 and passes on, both ways, what comes; Proxy(target, at=(host, port)) listens there, and
+`target` may be an address, or a function that gives one for each connection. With a certificate it ends the client's TLS
 itself, and speaks TLS of its own with the server, by `ca_file`: then the test can put in another certificate, and a trap sees what
 is said.
 """
@@ -70,6 +71,7 @@ class Connection:
         self.deaf = False
 
     def run(self):
+        self.proxy.note_open(1)
         with contextlib.suppress(OSError, ValueError, Cut):
             if self.proxy.slamming:
                 reset(self)
@@ -78,6 +80,7 @@ class Connection:
             self.pump(*self.ends)
         for end in self.ends:
             end.close()
+        self.proxy.note_open(-1)
 
     def open(self):
         self.ends[0].settimeout(PATIENCE)
@@ -86,7 +89,7 @@ class Connection:
             return
         if self.proxy.tls:
             self.ends[0] = self.proxy.tls.wrap_socket(self.ends[0], server_side=True)
-        server = socket.create_connection(("127.0.0.1", self.proxy.target), PATIENCE)
+        server = socket.create_connection(self.proxy.target(), PATIENCE)
         self.ends.append(self.proxy.verify.wrap_socket(server, server_hostname="127.0.0.1") if self.proxy.tls else server)
 
     def pump(self, client, server):
@@ -124,8 +127,8 @@ class Connection:
 class Proxy:
     """What is said of it holds for the connections that stand and for those to come, until heal()."""
 
-    def __init__(self, target, ca_file=None, certificate=None, key=None):
-        self.target = target
+    def __init__(self, target, ca_file=None, certificate=None, key=None, at=("127.0.0.1", 0)):
+        self.target = target if callable(target) else lambda: target if isinstance(target, tuple) else ("127.0.0.1", target)
         self.verify = ssl.create_default_context(cafile=ca_file)
         self.tls = None
         if certificate:
@@ -136,16 +139,22 @@ class Proxy:
         self.hanging = False
         self.delay = 0  # seconds that everything from the server is late
         self.accepted = 0
+        self.open = self.most = 0  # connections now, and at the same time so far
         self.passed = {UP: 0, DOWN: 0}  # octets so far
         self.connections = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listen(at)
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
 
-    def accept(self):
+    def listen(self, at=None):
+        """Again, after close()."""
+        self.listener = socket.create_server(at or self.address)
+        self.address = self.listener.getsockname()
+        threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
+
+    def accept(self, listener):
         while True:
             try:
-                client = self.listener.accept()[0]
+                client = listener.accept()[0]
             except OSError:
                 return
             connection = Connection(self, client)
@@ -199,7 +208,14 @@ class Proxy:
         with self.lock:
             self.traps.clear()
 
+    def note_open(self, change):
+        with self.lock:
+            self.open += change
+            self.most = max(self.most, self.open)
+
     def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
+        """Who comes from now on is refused, and who is there is thrown out."""
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         self.cut()

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-import relay
+import proxy as faults
 from kolabd import merged
 
 
@@ -87,37 +87,37 @@ def find_free_addresses(lab):
     return (f"{lab.murder.network}.{number}" for number in itertools.count(11))
 
 
-@pytest.fixture(name="open_relay")
-def make_open_relay(free_addresses):
-    """open_relay(target): a Relay at an address that the murder's certificate is for, too; `uri` is its own."""
+@pytest.fixture(name="open_proxy")
+def make_open_proxy(free_addresses):
+    """open_proxy(server): a Proxy at an address that the murder's certificate is for, too; `uri` is its own."""
     with contextlib.ExitStack() as stack:
-        def open_one(target):
+        def open_one(server):
             host = next(free_addresses)
-            opened = stack.enter_context(contextlib.closing(relay.Relay(host, 993, target)))
+            opened = stack.enter_context(contextlib.closing(faults.Proxy((server.env["IMAP_HOST"], 993), at=(host, 993))))
             opened.uri = f"imaps://{host}"
             return opened
         yield open_one
 
 
-def test_no_worker_waits_for_a_backend_that_is_known_to_hang(lab, kolabd, wait_until, open_relay):
+@pytest.mark.slow
+def test_no_worker_waits_for_a_backend_that_is_known_to_hang(lab, kolabd, wait_until, open_proxy):
     good, bad = lab.backends
-    hung = []
-    before = open_relay(lambda _: None if hung else (bad.env["IMAP_HOST"], 993))
+    before = open_proxy(bad)
     kolabd.configure(by_host(lab, workers=1, imap={"timeout": "3s", "backends": {bad.name: before.uri}}))
     [waiting], others = add_people(lab, "wait", 1, bad), add_people(lab, "other", 5, good)
     kolabd.run("--sync")
     start(lab, kolabd, 6)
-    hung.append(True)
+    before.hang()
     set_quota(lab, [waiting], 2048)
     wait_until(lambda: outages(kolabd))
-    tries = before.taken
-    wait_until(lambda: before.taken > tries and before.open)
-    tries, before.most = before.taken, before.open
+    tries = before.accepted
+    wait_until(lambda: before.accepted > tries and before.open)
+    tries, before.most = before.accepted, before.open
     set_quota(lab, [waiting], 4096)
     set_quota(lab, others, 2048)
     wait_until(lambda: has_quota(lab, "other", 5, 2048, good))
-    assert (before.taken, before.open, before.most) == (tries, 1, 1)
-    hung.clear()
+    assert (before.accepted, before.open, before.most) == (tries, 1, 1)
+    before.heal()
     wait_until(lambda: has_quota(lab, "wait", 1, 4096, bad), 40)
 
 
@@ -175,7 +175,8 @@ def test_of_two_frontends_behind_one_name_either_serves_and_one_is_enough(other_
     lab = other_murder(MURDER_FRONTENDS=2)
     kolabd, hosts = lab.kolabd, [part.env["IMAP_HOST"] for part in lab.murder.frontends]
     turns = itertools.count()
-    with contextlib.closing(relay.Relay(f"{lab.murder.network}.11", 993, lambda _: (hosts[next(turns) % len(hosts)], 993))) as name:
+    name = faults.Proxy(lambda: (hosts[next(turns) % len(hosts)], 993), at=(f"{lab.murder.network}.11", 993))
+    with contextlib.closing(name):
         kolabd.configure(by_host(lab, imap={"uri": f"imaps://{name.address[0]}"}))
         people = add_people(lab, "p", 4, lab.backends[0])
         daemon = kolabd.start()
@@ -199,26 +200,25 @@ def test_of_two_frontends_behind_one_name_either_serves_and_one_is_enough(other_
 
 
 def test_a_backend_s_second_address_serves_when_the_first_refuses_or_hangs_and_the_first_again_when_that_fails(
-        lab, kolabd, wait_until, open_relay):
+        lab, kolabd, wait_until, open_proxy):
     _, other = lab.backends
-    ways = [True, True]
-    first, second = (open_relay(lambda _, way=way: (other.env["IMAP_HOST"], 993) if ways[way] else None) for way in range(2))
+    first, second = open_proxy(other), open_proxy(other)
     kolabd.configure(by_host(lab, workers=1, imap={"timeout": "1s", "backends": {other.name: [first.uri, second.uri]}}))
     [dn] = add_people(lab, "p", 1, other)
     kolabd.run("--sync")
-    assert second.taken == 0
+    assert second.accepted == 0
     start(lab, kolabd, 1)
-    first.refuse()
+    first.close()
     set_quota(lab, [dn], 2048)
     wait_until(lambda: has_quota(lab, "p", 1, 2048, other))
-    assert second.taken > 0
+    assert second.accepted > 0
     first.listen()
-    second.refuse()
+    second.close()
     set_quota(lab, [dn], 4096)
     wait_until(lambda: has_quota(lab, "p", 1, 4096, other))
     second.listen()
-    ways[0] = False
-    before = second.taken
+    first.hang()
+    before = second.accepted
     set_quota(lab, [dn], 8192)
     wait_until(lambda: has_quota(lab, "p", 1, 8192, other))
-    assert second.taken > before and outages(kolabd) == []
+    assert second.accepted > before and outages(kolabd) == []

@@ -149,7 +149,8 @@ def test_what_the_frontend_does_not_learn_of_is_set_aside_with_the_reason_and_de
     wait_until(lambda: kolabd.query("SELECT 1 FROM change") == [])
 
 
-@pytest.mark.parametrize("policy", ["mailhost", pytest.param("server", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", ["mailhost", "server"])
 def test_a_frontend_that_cannot_log_in_to_a_backend_is_told_apart_from_a_murder_that_does_not_settle(
         lab, kolabd, wait_until, frontend, policy):
     _, second = lab.backends

@@ -56,7 +56,7 @@ def test_each_domain_is_served_at_its_own_server(both):
     assert not both.lab.imap.mailboxes(f"*@{both.murder.domain}") and not both.murder.imap.mailboxes(f"*@{both.lab.domain}")
 
 
-@pytest.mark.parametrize("dead", [0, 1])
+@pytest.mark.parametrize("dead", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_one_server_that_is_down_keeps_only_its_own_people_waiting(both, wait_until, dead):
     down, up = both.labs[dead], both.labs[1 - dead]
     both.add("old")
@@ -108,7 +108,8 @@ def test_a_server_that_hangs_delays_nobody_once_that_is_known(both, wait_until):
     wait_until(lambda: both.murder.imap.exists(f"user/new.example@{both.murder.domain}"), 60)
 
 
-@pytest.mark.parametrize("wrong", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("wrong", [0, 1])
 def test_one_server_that_refuses_the_password_is_shown_and_does_not_end_the_daemon(both, wait_until, wrong):
     refusing, other = both.labs[wrong], both.labs[1 - wrong]
     secret = {"admin_password_file": both.kolabd.secret("wrong.secret", WRONG)}
