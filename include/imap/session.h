@@ -4,6 +4,7 @@
 #pragma once
 
 #include "imap/command.h"
+#include "imap/gate.h"
 #include "imap/settings.h"
 #include "wait/wait.h"
 
@@ -16,6 +17,10 @@ typedef struct ImapSession ImapSession;
  * read. FAULT_RETRY: everything that may heal. The arguments must outlive the session. */
 ImapSession *imap_session_open(const ImapSettings *settings, const char *authorize_as, Stop *stop,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The same as the user `login`, with a place at the gate (NULL: there is none) for as long as the session is open. Faults also as
+ * gate_enter. */
+ImapSession *imap_session_open_user(const ImapSettings *settings, Gate *gate, const char *login, Stop *stop,
+                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Says LOGOUT when the session is alive, and does not wait long for the answer. */
 void imap_session_close(ImapSession *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapSession, imap_session_close)

@@ -15,7 +15,7 @@ typedef struct {
 /* A backend is asked without its frontend, by name. */
 static bool answers(const Shared *shared, const Try *try, GError **error)
 {
-    g_autoptr(Mailstore) mailstore = mailstore_new(try->settings, NULL, shared->stop);
+    g_autoptr(Mailstore) mailstore = mailstore_new(try->settings, NULL, NULL, shared->stop);
     gint64 free_kib;
 
     if (g_strcmp0(try->server, try->settings->uri) == 0)

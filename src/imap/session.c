@@ -17,6 +17,7 @@ enum { REPLIES_OCTETS_MAX = 67108864 };
 struct ImapSession {
     const ImapSettings *settings;
     Stop *stop;
+    Gate *gate;     /* has a place there; NULL: none */
     ImapConnection *connection;
     GString *input; /* octets that make no complete reply yet */
     char *bye;      /* text of the server's BYE; NULL: none */
@@ -61,6 +62,20 @@ ImapSession *imap_session_open(const ImapSettings *settings, const char *authori
     session->input = g_string_new(NULL);
     session->timeout_us = settings->timeout_us;
     session->next_tag = 1;
+    return session;
+}
+
+ImapSession *imap_session_open_user(const ImapSettings *settings, Gate *gate, const char *login, Stop *stop, GError **error)
+{
+    ImapSession *session;
+
+    if (gate != NULL && !gate_enter(gate, stop, error))
+        return NULL;
+    session = imap_session_open(settings, login, stop, error);
+    if (session != NULL)
+        session->gate = gate;
+    else if (gate != NULL)
+        gate_leave(gate);
     return session;
 }
 
@@ -290,10 +305,14 @@ static Run begin(ImapSession *session, GPtrArray *commands)
 
 bool imap_session_run(ImapSession *session, GPtrArray *commands, GError **error)
 {
+    GateTurn turn = {0};
+
     if (session->dead) {
         g_set_error(error, FAULT, FAULT_RETRY, "%s: the connection was lost before", session->settings->uri);
         return false;
     }
+    if (session->gate != NULL)
+        turn = gate_begin(session->gate);
     g_auto(Run) run = begin(session, commands);
     for (guint i = 0; i < commands->len; i++)
         imap_command_reset(g_ptr_array_index(commands, i));
@@ -303,6 +322,8 @@ bool imap_session_run(ImapSession *session, GPtrArray *commands, GError **error)
             return false;
         }
     }
+    if (session->gate != NULL)
+        gate_end(session->gate, &turn, commands);
     return true;
 }
 
@@ -346,6 +367,8 @@ void imap_session_close(ImapSession *session)
     if (!session->dead)
         log_out(session);
     imap_connection_close(session->connection);
+    if (session->gate != NULL)
+        gate_leave(session->gate);
     g_string_free(session->input, TRUE);
     g_free(session->bye);
     g_free(session);

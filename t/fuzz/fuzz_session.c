@@ -294,7 +294,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     speaks_unasked = data[1] >= 128;
     words = (const char *)data + 2;
     words_end = words + (size - 2);
-    mailstore = mailstore_new(&settings, NULL, stop);
+    mailstore = mailstore_new(&settings, NULL, NULL, stop);
     act(mailstore, data[0] % 10U, data[0] < 100 ? NULL : BACKEND);
     act(mailstore, data[0] / 10U % 10U, data[0] < 100 ? NULL : BACKEND);
     if (mailstore_server(mailstore) != NULL)
