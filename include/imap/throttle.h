@@ -19,28 +19,25 @@ typedef enum {
 /* Work that was done. */
 typedef struct {
     Work kind;
-    double time_us;     /* of a unit */
-    guint least, most;  /* sessions at once meanwhile */
+    double time_us;            /* of a unit */
+    double at_once;            /* so many sessions did such work, this one counted */
     gint64 began_us, ended_us; /* monotonic */
 } WorkDone;
 
-/* One judgement is made of so many times, of which the middle one counts. */
+/* One judgement is made of so many, of which that with the middle time counts. */
 enum { THROTTLE_WINDOW = 5 };
 
 typedef struct {
-    double best_us;                   /* 0: none yet */
-    guint best_at_once;               /* with at least so many sessions */
-    gint64 best_at_us;                /* when that was so */
-    double times_us[THROTTLE_WINDOW]; /* since the last judgement */
+    WorkDone best;                  /* no time: none yet */
+    WorkDone done[THROTTLE_WINDOW]; /* since the last judgement */
     guint count;
-    guint least, most;                /* sessions at once meanwhile */
-} ThrottleTimes;
+} ThrottleWork;
 
 typedef struct {
     guint ceiling;     /* sessions at once when all is well */
     guint limit;       /* 1 to ceiling */
     gint64 changed_us; /* when the limit last did; 0: never */
-    ThrottleTimes times[WORK_KINDS];
+    ThrottleWork work[WORK_KINDS];
 } Throttle;
 
 /* `ceiling`: 1 at least. */

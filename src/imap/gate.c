@@ -166,8 +166,7 @@ void gate_end(Gate *gate, const GateTurn *turn, const GPtrArray *commands)
         return;
     done.time_us = (double)(done.ended_us - done.began_us) / units;
     g_mutex_lock(&gate->lock);
-    done.least = MIN(turn->inside, gate->inside);
-    done.most = MAX(turn->inside, gate->inside);
+    done.at_once = (turn->inside + gate->inside) / 2.0;
     before = gate->throttle.limit;
     throttle_observe(&gate->throttle, &done);
     limit = gate->throttle.limit;

@@ -1,6 +1,6 @@
 #include "imap/throttle.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 /* Beside what the sessions do to each other, a server may take so many times its best: caches get cold, a disk has its moments, and
  * a client or two of its own are no reason to hold back. */
@@ -16,63 +16,46 @@ Throttle throttle_start(guint ceiling)
 
 static int compare_times(const void *a, const void *b)
 {
-    double one = *(const double *)a, other = *(const double *)b;
+    double one = ((const WorkDone *)a)->time_us, other = ((const WorkDone *)b)->time_us;
 
     return (one > other) - (one < other);
 }
 
-static double find_middle(const ThrottleTimes *times)
-{
-    double sorted[THROTTLE_WINDOW];
-
-    memcpy(sorted, times->times_us, sizeof sorted);
-    qsort(sorted, THROTTLE_WINDOW, sizeof *sorted, compare_times);
-    return sorted[THROTTLE_WINDOW / 2];
-}
-
 /* What the server would take by its best, if all its sessions shared one processor of it. */
-static double expect(const ThrottleTimes *times, gint64 now_us)
+static double expect_us(const WorkDone *best, const WorkDone *done)
 {
-    double best_us = times->best_us * (1.0 + (double)(now_us - times->best_at_us) / FORGET_US);
+    double best_us = best->time_us * (1.0 + (double)(done->ended_us - best->ended_us) / FORGET_US);
 
-    return times->most > times->best_at_once ? best_us * times->most / times->best_at_once : best_us;
+    return best_us * MAX(1.0, done->at_once / best->at_once);
 }
 
-static bool is_slow(ThrottleTimes *times, gint64 now_us)
+static bool is_slow(ThrottleWork *work)
 {
-    double middle_us = find_middle(times);
+    const WorkDone *middle = &work->done[THROTTLE_WINDOW / 2];
 
-    if (times->best_us > 0 && middle_us > expect(times, now_us))
-        return middle_us > SLOW * expect(times, now_us);
-    times->best_us = middle_us;
-    times->best_at_once = times->least;
-    times->best_at_us = now_us;
+    qsort(work->done, THROTTLE_WINDOW, sizeof *work->done, compare_times);
+    if (work->best.time_us > 0 && middle->time_us > expect_us(&work->best, middle))
+        return middle->time_us > SLOW * expect_us(&work->best, middle);
+    work->best = *middle;
     return false;
-}
-
-static void note(ThrottleTimes *times, const WorkDone *done)
-{
-    times->least = times->count == 0 ? done->least : MIN(times->least, done->least);
-    times->most = times->count == 0 ? done->most : MAX(times->most, done->most);
-    times->times_us[times->count++] = done->time_us;
 }
 
 bool throttle_observe(Throttle *throttle, const WorkDone *done)
 {
-    ThrottleTimes *times = &throttle->times[done->kind];
+    ThrottleWork *work = &throttle->work[done->kind];
     guint before = throttle->limit;
 
     if (done->began_us < throttle->changed_us)
         return false;
-    note(times, done);
-    if (times->count < THROTTLE_WINDOW)
+    work->done[work->count++] = *done;
+    if (work->count < THROTTLE_WINDOW)
         return false;
-    throttle->limit = is_slow(times, done->ended_us) ? MAX(before / 2, 1) : MIN(before + 1, throttle->ceiling);
-    times->count = 0;
+    throttle->limit = is_slow(work) ? MAX(before / 2, 1) : MIN(before + 1, throttle->ceiling);
+    work->count = 0;
     if (throttle->limit == before)
         return false;
     throttle->changed_us = done->ended_us;
     for (guint kind = 0; kind < WORK_KINDS; kind++)
-        throttle->times[kind].count = 0;
+        throttle->work[kind].count = 0;
     return true;
 }

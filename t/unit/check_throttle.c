@@ -54,7 +54,7 @@ static void work(Throttle *throttle, Work kind, Server server, guint times)
         gint64 began_us = now_us;
 
         now_us += (gint64)time_us;
-        changes += throttle_observe(throttle, &(WorkDone){kind, time_us, at_once, at_once, began_us, now_us});
+        changes += throttle_observe(throttle, &(WorkDone){kind, time_us, at_once, began_us, now_us});
     }
 }
 
@@ -127,7 +127,7 @@ START_TEST(what_was_under_way_when_the_limit_changed_is_not_held_against_the_new
     work(&throttle, WORK_MAKE, twenty_times_as_slow, THROTTLE_WINDOW);
     ck_assert_uint_eq(throttle.limit, 4);
     for (guint i = 0; i < 100; i++)
-        ck_assert(!throttle_observe(&throttle, &(WorkDone){WORK_MAKE, 1e6, 8, 8, began_us, now_us}));
+        ck_assert(!throttle_observe(&throttle, &(WorkDone){WORK_MAKE, 1e6, 8, began_us, now_us}));
     ck_assert_uint_eq(throttle.limit, 4);
 }
 END_TEST
