@@ -25,7 +25,7 @@ typedef struct {
 } WorkDone;
 
 /* One judgement is made of so many, of which that with the middle time counts. */
-enum { THROTTLE_WINDOW = 5 };
+enum { THROTTLE_WINDOW = 7 };
 
 typedef struct {
     WorkDone best;                  /* no time: none yet */

@@ -4,7 +4,7 @@
 
 /* Beside what the sessions do to each other, a server may take so many times its best: caches get cold, a disk has its moments, and
  * a client or two of its own are no reason to hold back. */
-#define SLOW 4.0
+#define SLOW 5.0
 /* In this time what was the best grows by as much as it was. */
 #define FORGET_US (600.0 * G_USEC_PER_SEC)
 

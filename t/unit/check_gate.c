@@ -1,5 +1,6 @@
 #include "imap/command.h"
 #include "imap/gates.h"
+#include "imap/throttle.h"
 #include "model/fault.h"
 #include "suite.h"
 
@@ -134,7 +135,7 @@ static GPtrArray *make_commands(const char *verb, guint count)
 /* As many as are needed for a judgement, after `pause_us`. */
 static void note(const GPtrArray *commands, gulong pause_us)
 {
-    for (guint i = 0; i < 5; i++) {
+    for (guint i = 0; i < THROTTLE_WINDOW; i++) {
         GateTurn turn = gate_begin(gate);
 
         g_usleep(pause_us);

@@ -92,7 +92,7 @@ START_TEST(what_one_session_took_alone_is_no_measure_for_many)
     Throttle throttle = throttle_start(64);
 
     throttle.limit = 1;
-    work(&throttle, WORK_MAKE, one_processor, 4);
+    work(&throttle, WORK_MAKE, one_processor, THROTTLE_WINDOW - 1);
     throttle.limit = 64;
     work(&throttle, WORK_MAKE, one_processor, 1000);
     ck_assert_uint_eq(throttle.limit, 64);
@@ -137,8 +137,8 @@ START_TEST(a_few_that_took_long_are_no_slow_server)
     Throttle throttle = throttle_start(4);
 
     for (guint i = 0; i < 50; i++) {
-        work(&throttle, WORK_MAKE, two_processors, 3);
-        work(&throttle, WORK_MAKE, twenty_times_as_slow, 2);
+        work(&throttle, WORK_MAKE, two_processors, 4);
+        work(&throttle, WORK_MAKE, twenty_times_as_slow, 3);
     }
     ck_assert_uint_eq(throttle.limit, 4);
     ck_assert_uint_eq(changes, 0);
