@@ -31,9 +31,9 @@ static double twice_as_slow(guint at_once)
     return 2 * two_processors(at_once);
 }
 
-static double twenty_times_as_slow(guint at_once)
+static double forty_times_as_slow(guint at_once)
 {
-    return 20 * two_processors(at_once);
+    return 40 * two_processors(at_once);
 }
 
 static gint64 now_us;
@@ -64,15 +64,15 @@ static const struct {
     Server first, then;
     guint limit; /* at the end, at most; as many as there are: never fewer */
 } servers[] = {
-    {"one at a time cannot be less", 1, two_processors, twenty_times_as_slow, 1},
+    {"one at a time cannot be less", 1, two_processors, forty_times_as_slow, 1},
     {"four on two processors", 4, two_processors, two_processors, 4},
     {"four on one processor", 4, one_processor, one_processor, 4},
     {"64 on two processors", 64, two_processors, two_processors, 64},
     {"a long link", 16, far_away, far_away, 16},
     {"half of the server is somebody else's", 4, two_processors, twice_as_slow, 4},
-    {"others need nearly all of it", 4, two_processors, twenty_times_as_slow, 1},
-    {"others need nearly all of it, and there are many of us", 16, two_processors, twenty_times_as_slow, 4},
-    {"it gets faster", 4, twenty_times_as_slow, two_processors, 4},
+    {"others need nearly all of it", 4, two_processors, forty_times_as_slow, 1},
+    {"others need nearly all of it, and there are many of us", 16, two_processors, forty_times_as_slow, 4},
+    {"it gets faster", 4, forty_times_as_slow, two_processors, 4},
 };
 
 START_TEST(fewer_sessions_work_at_a_server_that_others_slow_down_and_only_then)
@@ -106,7 +106,7 @@ START_TEST(sessions_go_down_by_half_and_up_by_one)
 
     work(&throttle, WORK_MAKE, two_processors, THROTTLE_WINDOW);
     for (guint i = 0; i < G_N_ELEMENTS(down); i++) {
-        work(&throttle, WORK_MAKE, twenty_times_as_slow, THROTTLE_WINDOW);
+        work(&throttle, WORK_MAKE, forty_times_as_slow, THROTTLE_WINDOW);
         ck_assert_uint_eq(throttle.limit, down[i]);
     }
     for (guint i = 0; i < G_N_ELEMENTS(up); i++) {
@@ -124,7 +124,7 @@ START_TEST(what_was_under_way_when_the_limit_changed_is_not_held_against_the_new
 
     work(&throttle, WORK_MAKE, two_processors, THROTTLE_WINDOW);
     began_us = now_us;
-    work(&throttle, WORK_MAKE, twenty_times_as_slow, THROTTLE_WINDOW);
+    work(&throttle, WORK_MAKE, forty_times_as_slow, THROTTLE_WINDOW);
     ck_assert_uint_eq(throttle.limit, 4);
     for (guint i = 0; i < 100; i++)
         ck_assert(!throttle_observe(&throttle, &(WorkDone){WORK_MAKE, 1e6, 8, began_us, now_us}));
@@ -138,7 +138,7 @@ START_TEST(a_few_that_took_long_are_no_slow_server)
 
     for (guint i = 0; i < 50; i++) {
         work(&throttle, WORK_MAKE, two_processors, 4);
-        work(&throttle, WORK_MAKE, twenty_times_as_slow, 3);
+        work(&throttle, WORK_MAKE, forty_times_as_slow, 3);
     }
     ck_assert_uint_eq(throttle.limit, 4);
     ck_assert_uint_eq(changes, 0);
@@ -150,10 +150,10 @@ START_TEST(each_kind_of_work_is_compared_with_itself)
     Throttle throttle = throttle_start(4);
 
     work(&throttle, WORK_LOOK, two_processors, 20);
-    work(&throttle, WORK_MAKE, twenty_times_as_slow, 20);
+    work(&throttle, WORK_MAKE, forty_times_as_slow, 5 * THROTTLE_WINDOW);
     work(&throttle, WORK_LOOK, two_processors, 20);
     ck_assert_uint_eq(throttle.limit, 4);
-    work(&throttle, WORK_LOOK, twenty_times_as_slow, 20);
+    work(&throttle, WORK_LOOK, forty_times_as_slow, 5 * THROTTLE_WINDOW);
     ck_assert_uint_eq(throttle.limit, 1);
 }
 END_TEST
@@ -163,10 +163,10 @@ START_TEST(a_server_that_stays_slow_becomes_its_own_measure)
     Throttle throttle = throttle_start(4);
 
     work(&throttle, WORK_MAKE, two_processors, 20);
-    work(&throttle, WORK_MAKE, twenty_times_as_slow, 20);
+    work(&throttle, WORK_MAKE, forty_times_as_slow, 5 * THROTTLE_WINDOW);
     ck_assert_uint_eq(throttle.limit, 1);
     now_us += 200 * MINUTE;
-    work(&throttle, WORK_MAKE, twenty_times_as_slow, 20);
+    work(&throttle, WORK_MAKE, forty_times_as_slow, 5 * THROTTLE_WINDOW);
     ck_assert_uint_eq(throttle.limit, 4);
 }
 END_TEST
