@@ -21,7 +21,7 @@ ImapSession *imap_session_open(const ImapSettings *settings, const char *authori
  * gate_enter. */
 ImapSession *imap_session_open_user(const ImapSettings *settings, Gate *gate, const char *login, Stop *stop,
                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Says LOGOUT when the session is alive, and does not wait long for the answer. */
+/* Says LOGOUT when the session is alive, and does not wait for the answer. */
 void imap_session_close(ImapSession *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapSession, imap_session_close)
 

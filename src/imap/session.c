@@ -3,6 +3,8 @@
 #include "imap/connection.h"
 #include "model/fault.h"
 
+#include <string.h>
+
 /* One TLS record carries 16 KiB: no more goes into one write, or is read at once. */
 enum { BATCH_OCTETS_MAX = 16384 };
 
@@ -12,8 +14,6 @@ enum { UNANSWERED_OCTETS_MAX = 262144 };
 /* Memory for the replies of one run: some 80,000 LIST replies. */
 enum { REPLIES_OCTETS_MAX = 67108864 };
 
-#define LOGOUT_WAIT_US (G_USEC_PER_SEC / 4)
-
 struct ImapSession {
     const ImapSettings *settings;
     Stop *stop;
@@ -21,7 +21,6 @@ struct ImapSession {
     ImapConnection *connection;
     GString *input; /* octets that make no complete reply yet */
     char *bye;      /* text of the server's BYE; NULL: none */
-    gint64 timeout_us;
     guint64 next_tag;
     bool dead;
     bool died;
@@ -60,7 +59,6 @@ ImapSession *imap_session_open(const ImapSettings *settings, const char *authori
     session->stop = stop;
     session->connection = connection;
     session->input = g_string_new(NULL);
-    session->timeout_us = settings->timeout_us;
     session->next_tag = 1;
     return session;
 }
@@ -95,7 +93,7 @@ static gint64 patience_us(const Run *run)
 {
     const ImapCommand *current = run->session->input->len > 0 ? NULL : find_current(run);
 
-    return MAX(run->session->timeout_us, current != NULL ? current->timeout_us : 0);
+    return MAX(run->session->settings->timeout_us, current != NULL ? current->timeout_us : 0);
 }
 
 static void set_deadline(Run *run)
@@ -350,14 +348,14 @@ bool imap_session_died(const ImapSession *session)
     return session->died;
 }
 
-/* A session that just vanished would be a broken connection in the server's log. */
+/* A session that just vanished would be a broken connection in the server's log. Its answer would take a round trip, and tell
+ * nothing. */
 static void log_out(ImapSession *session)
 {
-    g_autoptr(GPtrArray) commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
+    g_autofree char *line = g_strdup_printf("k%" G_GUINT64_FORMAT " LOGOUT\r\n", session->next_tag);
+    gsize sent;
 
-    session->timeout_us = MIN(session->timeout_us, LOGOUT_WAIT_US);
-    g_ptr_array_add(commands, imap_command_new("LOGOUT"));
-    session->dead = !imap_session_run(session, commands, NULL);
+    imap_connection_send(session->connection, line, strlen(line), &sent);
 }
 
 void imap_session_close(ImapSession *session)
