@@ -70,7 +70,8 @@ TSAN_GLIB := $(if $(findstring thread,$(SANITIZE)),$(BUILD)/t/tsan_glib.o)
 
 # The program that is killed after every step of its work is kolabd, with crash_points.c in front of these functions.
 CRASH_PROGRAM := $(BUILD)/t/kolabd-crash
-CRASH_WRAPPED := sqlite3_step sqlite3_exec directory_write imap_session_run imap_connection_send imap_reply_parse
+CRASH_WRAPPED := sqlite3_step sqlite3_exec directory_write imap_session_run imap_session_add imap_session_advance \
+  imap_connection_send imap_reply_parse
 
 VALGRIND := valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
 

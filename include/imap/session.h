@@ -35,6 +35,13 @@ const char *imap_session_server(const ImapSession *session);
  * take more than 64 MiB. */
 bool imap_session_run(ImapSession *session, GPtrArray *commands, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The same piece by piece, for who gets more to send while answers are under way: `command` is sent behind those that are (it must
+ * live until it is answered), and its answer comes in their order. Not between imap_session_run and the answers. */
+void imap_session_add(ImapSession *session, ImapCommand *command);
+/* Sends and reads what is possible. When nothing is, waits for the server, or until `wake_fd` can be read (-1: not for that); not
+ * when all have an answer. Faults as above, of the first command that has none. */
+bool imap_session_advance(ImapSession *session, int wake_fd, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Is a session that rested still usable? Looks, without waiting, whether the server has closed it or said BYE (idle
  * time-out, restart). */
 bool imap_session_alive(ImapSession *session);

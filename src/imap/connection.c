@@ -286,10 +286,10 @@ Transfer imap_connection_receive(ImapConnection *connection, char *buffer, gsize
     return judge_transfer(connection, code, *moved);
 }
 
-WaitResult imap_connection_wait(ImapConnection *connection, bool to_send, gint64 deadline_us)
+WaitResult imap_connection_wait(ImapConnection *connection, bool to_send, int wake_fd, gint64 deadline_us)
 {
     acknowledge_at_once(connection->socket);
-    return wait_for(connection->stop, connection->socket, to_send ? POLLIN | POLLOUT : POLLIN, deadline_us, false);
+    return wait_for_either(connection->stop, connection->socket, to_send ? POLLIN | POLLOUT : POLLIN, wake_fd, deadline_us, false);
 }
 
 const char *imap_connection_loss(const ImapConnection *connection)

@@ -14,6 +14,8 @@ enum { UNANSWERED_OCTETS_MAX = 262144 };
 /* Memory for the replies of one run: some 80,000 LIST replies. */
 enum { REPLIES_OCTETS_MAX = 67108864 };
 
+typedef struct Run Run;
+
 struct ImapSession {
     const ImapSettings *settings;
     Stop *stop;
@@ -22,12 +24,13 @@ struct ImapSession {
     GString *input; /* octets that make no complete reply yet */
     char *bye;      /* text of the server's BYE; NULL: none */
     guint64 next_tag;
+    Run *open;      /* the pipeline of imap_session_add; NULL: none yet */
     bool dead;
     bool died;
 };
 
 /* One pipeline under way: commands[0, answered) are answered, [answered, queued) are sent or in the batch. */
-typedef struct {
+struct Run {
     ImapSession *session;
     GPtrArray *commands;
     guint64 first_tag;
@@ -39,7 +42,8 @@ typedef struct {
     gsize replies_octets;
     bool send_failed;
     gint64 deadline_us;
-} Run;
+    int wake_fd; /* ends a wait; -1: nothing does */
+};
 
 static void run_clear(Run *run)
 {
@@ -257,7 +261,7 @@ static bool wait_for_server(const Run *run, GError **error)
 {
     g_autofree char *ending = NULL;
 
-    switch (imap_connection_wait(run->session->connection, has_to_send(run), run->deadline_us)) {
+    switch (imap_connection_wait(run->session->connection, has_to_send(run), run->wake_fd, run->deadline_us)) {
     case WAIT_READY:
         return true;
     case WAIT_STOPPED:
@@ -293,6 +297,7 @@ static Run begin(ImapSession *session, GPtrArray *commands)
         .commands = commands,
         .first_tag = session->next_tag,
         .batch = g_string_new(NULL),
+        .wake_fd = -1,
     };
 
     set_deadline(&run);
@@ -323,6 +328,60 @@ bool imap_session_run(ImapSession *session, GPtrArray *commands, GError **error)
     if (session->gate != NULL)
         gate_end(session->gate, &turn, commands);
     return true;
+}
+
+void imap_session_add(ImapSession *session, ImapCommand *command)
+{
+    Run *run = session->open;
+
+    if (run == NULL) {
+        run = session->open = g_new(Run, 1);
+        *run = begin(session, g_ptr_array_new());
+    }
+    if (run->commands->len == 0) {
+        run->first_tag = session->next_tag;
+        set_deadline(run);
+    }
+    imap_command_reset(command);
+    g_ptr_array_add(run->commands, command);
+    session->next_tag++;
+}
+
+/* What is answered is nobody's any more. */
+static void forget_answered(Run *run)
+{
+    if (run->answered == 0)
+        return;
+    g_ptr_array_remove_range(run->commands, 0, run->answered);
+    run->first_tag += run->answered;
+    run->queued -= run->answered;
+    run->answered = 0;
+    run->replies_octets = 0;
+}
+
+bool imap_session_advance(ImapSession *session, int wake_fd, GError **error)
+{
+    Run *run = session->open;
+
+    if (run == NULL || run->commands->len == 0)
+        return true;
+    run->wake_fd = wake_fd;
+    session->died = false;
+    if (!advance(run, error)) {
+        session->dead = true;
+        return false;
+    }
+    forget_answered(run);
+    return true;
+}
+
+static void close_run(Run *run)
+{
+    if (run == NULL)
+        return;
+    g_ptr_array_unref(run->commands);
+    run_clear(run);
+    g_free(run);
 }
 
 bool imap_session_alive(ImapSession *session)
@@ -367,6 +426,7 @@ void imap_session_close(ImapSession *session)
     imap_connection_close(session->connection);
     if (session->gate != NULL)
         gate_leave(session->gate);
+    close_run(session->open);
     g_string_free(session->input, TRUE);
     g_free(session->bye);
     g_free(session);
