@@ -12,6 +12,17 @@ bool mailstore_observe_names(Mailstore *mailstore, const char *mailbox, const ch
     return mailstore_observe(mailstore, &account, previous, false, observed, error);
 }
 
+Observed *mailstore_assume(const Mailstore *mailstore)
+{
+    Observed *observed = observed_new();
+
+    observed->assumed = true;
+    observed->quota_known = true;
+    observed->quota_kib = QUOTA_UNLIMITED;
+    observed->special_use_offered = mailstore_takes_special_use(mailstore);
+    return observed;
+}
+
 static bool observe_folders(Mailstore *mailstore, const Account *account, Observed *seen, GError **error)
 {
     const char *uri = mailstore_settings(mailstore)->uri;
