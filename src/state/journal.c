@@ -85,7 +85,7 @@ bool journal_note_names(State *state, const Change *change, const char *now, GEr
         "  UNION ALL SELECT renaming_to FROM entry WHERE domain = ?1 AND unique_id = ?2"
         "  UNION ALL SELECT dn FROM departure WHERE domain = ?1 AND unique_id = ?2"
         "  UNION ALL SELECT mailbox FROM departure WHERE domain = ?1 AND unique_id = ?2"
-        "  UNION ALL SELECT address FROM address WHERE domain = ?1 AND unique_id = ?2)"
+        "  UNION ALL SELECT address FROM address INDEXED BY address_entry WHERE domain = ?1 AND unique_id = ?2)"
         " WHERE name IS NOT NULL"
         " ON CONFLICT DO UPDATE SET last_day = excluded.last_day WHERE last_day <> excluded.last_day";
     g_autoptr(Query) query = query_begin_for(state, NOTE, change->domain, change->unique_id, error);
