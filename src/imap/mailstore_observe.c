@@ -26,9 +26,13 @@ Observed *mailstore_assume(const Mailstore *mailstore)
 static bool observe_folders(Mailstore *mailstore, const Account *account, Observed *seen, GError **error)
 {
     const char *uri = mailstore_settings(mailstore)->uri;
-    g_autoptr(ImapSession) session = mailstore_open_user(mailstore, seen->server, account->login, error);
+    g_autoptr(ImapSession) session = NULL;
     g_autoptr(GPtrArray) commands = NULL;
 
+    seen->folders_known = account->folders->len == 0;
+    if (seen->folders_known)
+        return true;
+    session = mailstore_open_user(mailstore, seen->server, account->login, error);
     if (session == NULL)
         return false;
     commands = observe_folders_commands(mailstore_user_names(mailstore), account->folders, seen->special_use_offered);
