@@ -63,6 +63,10 @@ bool mailstore_observe(Mailstore *mailstore, const Account *account, const char 
  * FAULT_PARK: the server refuses. FAULT_RETRY: the connection, or it has just deleted another one of this name. */
 bool mailstore_delete(Mailstore *mailstore, const char *mailbox, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* What is taken for true of a person's mailbox, on a single server, of which nothing was ever heard: that it is not there. Asks
+ * nobody; after mailstore_connect. Owned by the caller. */
+Observed *mailstore_assume(const Mailstore *mailstore);
+
 /* Only whether two mailboxes exist: `mailbox` and `previous`. *observed is owned by the caller. */
 bool mailstore_observe_names(Mailstore *mailstore, const char *mailbox, const char *previous, Observed **observed,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,6 +1,7 @@
 #include "daemon/provision.h"
 
 #include "apply/apply.h"
+#include "daemon/creating.h"
 #include "daemon/decision.h"
 #include "daemon/depart.h"
 #include "daemon/log.h"
@@ -182,6 +183,7 @@ bool provision_change(Shared *shared, Directory *directory, Mailstore *mailstore
         return true;
     return placing_choose(&job, error)
         && placing_create(&job, error)
+        && creating_assumed(&job, error)
         && make_plan(&job, error)
         && carry_out(&job, error)
         && remember_others(&job, error)

@@ -12,12 +12,27 @@ bool mailstore_observe_names(Mailstore *mailstore, const char *mailbox, const ch
     return mailstore_observe(mailstore, &account, previous, false, observed, error);
 }
 
+Observed *mailstore_assume(const Mailstore *mailstore)
+{
+    Observed *observed = observed_new();
+
+    observed->assumed = true;
+    observed->quota_known = true;
+    observed->quota_kib = QUOTA_UNLIMITED;
+    observed->special_use_offered = mailstore_takes_special_use(mailstore);
+    return observed;
+}
+
 static bool observe_folders(Mailstore *mailstore, const Account *account, Observed *seen, GError **error)
 {
     const char *uri = mailstore_settings(mailstore)->uri;
-    g_autoptr(ImapSession) session = mailstore_open_user(mailstore, seen->server, account->login, error);
+    g_autoptr(ImapSession) session = NULL;
     g_autoptr(GPtrArray) commands = NULL;
 
+    seen->folders_known = account->folders->len == 0;
+    if (seen->folders_known)
+        return true;
+    session = mailstore_open_user(mailstore, seen->server, account->login, error);
     if (session == NULL)
         return false;
     commands = observe_folders_commands(mailstore_user_names(mailstore), account->folders, seen->special_use_offered);

@@ -257,11 +257,23 @@ static bool receive(Run *run, bool *moved, GError **error)
     g_assert_not_reached();
 }
 
+/* What the answers still to come take at the least: a tag, " OK" and CRLF each, and tags do not get shorter. Where several threads
+ * use the session in turn each wants its own answers at once. */
+static gsize expected_octets(const Run *run)
+{
+    g_autofree char *shortest = g_strdup_printf("k%" G_GUINT64_FORMAT " OK\r\n", run->first_tag + run->answered);
+    gsize octets = (run->queued - run->answered) * strlen(shortest);
+
+    if (run->wake_fd >= 0)
+        return 0;
+    return octets - MIN(octets, run->session->input->len);
+}
+
 static bool wait_for_server(const Run *run, GError **error)
 {
     g_autofree char *ending = NULL;
 
-    switch (imap_connection_wait(run->session->connection, has_to_send(run), run->wake_fd, run->deadline_us)) {
+    switch (imap_connection_wait(run->session->connection, expected_octets(run), has_to_send(run), run->wake_fd, run->deadline_us)) {
     case WAIT_READY:
         return true;
     case WAIT_STOPPED:
