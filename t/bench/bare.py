@@ -1,5 +1,4 @@
-"""The floor of what a daemon does: the bare LDAP and IMAP commands, one after the other, on connections that stand. Only a user's own
-session has to be opened. What changed it is told as a daemon is, by a persistent search."""
+"""The floor of what a daemon does: the bare LDAP and IMAP commands. It is told of changes as a daemon is, by a persistent search."""
 
 import time
 
@@ -26,7 +25,9 @@ def connect(world):
 
 
 def any_of(*addresses):
-    return "(|" + "".join(f"({name}={escape_filter_chars(address)})" for address in addresses for name in ("mail", "alias")) + ")"
+    """The filter that finds who has one of them."""
+    tests = (f"({name}={escape_filter_chars(address)})" for address in addresses for name in ("mail", "alias"))
+    return "(|" + "".join(tests) + ")"
 
 
 class Watch:
@@ -35,7 +36,8 @@ class Watch:
     def __init__(self, world, base_dn):
         self.connection = connect(world)
         control = ldap.controls.psearch.PersistentSearchControl(changesOnly=True, returnECs=True)
-        self.search = self.connection.search_ext(base_dn, ldap.SCOPE_SUBTREE, "(objectClass=*)", ["nsUniqueId"], serverctrls=[control])
+        self.search = self.connection.search_ext(base_dn, ldap.SCOPE_SUBTREE, "(objectClass=*)", ["nsUniqueId"],
+                                                 serverctrls=[control])
 
     def wait(self):
         """The unique id of the next one."""
@@ -47,7 +49,8 @@ class Watch:
 
 
 class Bare:
-    """Serves the people of one word."""
+    """Serves the people of one word, one command after the other, on connections that stand: only a user's own session has to
+    be opened."""
 
     def __init__(self, world, word):
         self.world = world
@@ -79,7 +82,8 @@ class Bare:
         aliases = [f"g.{user.partition('.')[2]}", f"u{number}@{self.word}.example.org"]
         self.ask_taken(user, *aliases)
         self.admin.run_each(commands.create(user))
-        values = {"mail": [user], "alias": aliases, "mailHost": [self.world.imap["IMAP_HOST"]], "mailQuota": [str(commands.QUOTA_KIB)]}
+        values = {"mail": [user], "alias": aliases, "mailHost": [self.world.imap["IMAP_HOST"]],
+                  "mailQuota": [str(commands.QUOTA_KIB)]}
         self.ldap.modify_s(dn, [(ldap.MOD_ADD, name, [one.encode() for one in some]) for name, some in values.items()])
         self.watch.wait()  # it tells us of our own change, too
         session = floor.Session(self.world.imap, self.context, user)

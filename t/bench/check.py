@@ -11,8 +11,8 @@ OF_A_SESSION = ("NAMESPACE", "ID", "CAPABILITY", "LOGOUT")
 
 
 def record(world, mark, word):
-    """(what the administrator's sessions sent, of which kolabd has several, in any order; what each user's sent, in order). The users'
-    names are made the same; how a session begins and ends does not count."""
+    """(what the administrator's sessions sent, of which kolabd has several, in any order; what each user's sent, in order). The
+    users' names are made the same; how a session begins and ends does not count."""
     found = collections.defaultdict(list)
     for user, command in world.since(mark):
         if command.split(" ")[0] not in OF_A_SESSION:

@@ -1,5 +1,5 @@
-"""The floors' IMAP commands: what the server must be told, written down here and not taken from kolabd. check.py compares them with
-what kolabd sends, so that one command more shows as a difference and not as a slower floor."""
+"""The floors' IMAP commands: what the server must be told, written down here and not taken from kolabd. check.py compares them
+with what kolabd sends, so that one command more shows as a difference and not as a slower floor."""
 
 QUOTA_KIB = 1048576
 PARTITION = "(/shared/vendor/cmu/cyrus-imapd/partition)"
@@ -58,7 +58,7 @@ def rename(old, new):
 def verify():
     """As the user, since nobody else sees the user's own metadata: all that is to be known of a mailbox and its folders.
 
-    LIST with exact names in one list, LIST "*" and GETMETADATA "*" walk all mailboxes of the server; what is subscribed does not."""
+    LIST with several names, LIST "*" and GETMETADATA "*" walk all mailboxes of the server; LIST of the subscribed does not."""
     entries = f"/private/{KOLAB} /shared/{KOLAB}"
     return [f'GETMETADATA "INBOX" {PARTITION}', 'GETQUOTA "INBOX"',
             f'LIST (SUBSCRIBED) "" "*" RETURN (SPECIAL-USE METADATA ({entries}))']

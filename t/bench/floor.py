@@ -1,5 +1,5 @@
-"""The floors that are many processes: what the servers need for the commands (commands.py), when the client has nothing else to do.
-As kolabd's workers do, each has a session as administrator for all, and one of each user's."""
+"""The floors that are many processes: what the servers need for the commands (commands.py) when the client has nothing else to
+do. As kolabd's workers do, each has a session as administrator for all, and one of each user's."""
 
 import base64
 import multiprocessing

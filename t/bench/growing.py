@@ -1,5 +1,5 @@
-"""First provisioning in a store that grows: near each size the floor makes the mailboxes of some people of its own, kolabd those of as
-many of its domain, in turn."""
+"""First provisioning in a store that grows: near each size the floor makes the mailboxes of some people of its own, and kolabd
+those of as many of its domain, in turn."""
 
 import collections
 import os
@@ -19,6 +19,15 @@ def plan(have, size, pairs):
     missing = size - have
     chunk = max(1, min(CHUNK, missing // (pairs if missing <= SMALL else 2 * pairs)))
     return missing - pairs * chunk, chunk
+
+
+def mailboxes(sizes, pairs):
+    """How many there will be in the store that has grown through these sizes, the floor's with them."""
+    have = bare = 0
+    for size in sizes:
+        bare += pairs * plan(have, size, pairs)[1]
+        have = size
+    return have + bare
 
 
 class Run:
@@ -92,7 +101,7 @@ class Growth:
         """Lets the domain have so many people, and measures the last of them."""
         at_once, chunk = plan(self.world.counts[MAIN], size, knobs.PAIRS)
         place = (self.world.kind, size)
-        if at_once:
+        if at_once > 0:
             provision(self.world, MAIN, at_once, 0)
         runs, peaks = collections.defaultdict(list), []
         for number in range(knobs.PAIRS):
@@ -141,6 +150,5 @@ def tell_growth(table, store, sizes, cases):
         small, large = (table.find((store, size), case) for size in (sizes[0], sizes[-1]))
         if small and large:
             grown = [large.median(who) / small.median(who) for who in ("floor", "kolabd")]
-            if small.unit == "users/s":
-                grown = [1 / growth for growth in grown]
-            table.compare_one((store, sizes[-1]), f"growth of the cost from {sizes[0]} people: {case}", "x", *grown, "<= 1.15")
+            floor, kolabd = ([1 / growth if small.unit.endswith("/s") else growth] for growth in grown)
+            table.compare((store, sizes[-1]), f"grown since {sizes[0]} people: {case}", "times", floor, kolabd, "<= 1.15")

@@ -4,6 +4,7 @@ import contextlib
 import statistics
 import time
 
+import bursting
 import knobs
 from bare import Bare
 from growing import MAIN, memory_aim
@@ -83,13 +84,13 @@ def in_turn(begin, count, bare, kolabd):
 
 def one_at_a_time(live, table, place):
     bare, kolabd = in_turn(0, knobs.ADDS, live.bare_newcomer, live.newcomer)
-    table.compare(place, f"somebody is added, to the finished mailbox (of {knobs.ADDS})", "ms", bare, kolabd, "<= 1.3")
-    table.compare_one(place, "  99th percentile", "ms", share(bare, 0.99), share(kolabd, 0.99), "<= 2")
+    table.compare_medians(place, "somebody is added, until the mailbox is finished", "ms", bare, kolabd, "<= 1.3")
+    table.compare_medians(place, "  99th percentile", "ms", [share(bare, 0.99)], [share(kolabd, 0.99)], "<= 2")
 
 
 def renames(live, table, place):
     bare, kolabd = in_turn(0, min(knobs.RENAMES, knobs.ADDS), live.bare_renamed, live.renamed)
-    table.compare(place, f"somebody is renamed (of {len(bare)})", "ms", bare, kolabd)
+    table.compare_medians(place, "somebody is renamed", "ms", bare, kolabd)
 
 
 @contextlib.contextmanager
@@ -101,10 +102,12 @@ def open_live(world, size):
         live.close()
 
 
-def measure(world, table, place, asked):
+def measure(world, table, place):
     with open_live(world, place[1]) as live:
-        if asked("add"):
+        if knobs.wanted("burst"):
+            bursting.measure(world, table, place, live.daemon)
+        if knobs.wanted("add"):
             one_at_a_time(live, table, place)
-        if asked("add") and asked("rename"):
+        if knobs.wanted("add") and knobs.wanted("rename"):
             renames(live, table, place)
         table.tell(place, "peak memory: daemon", "MiB", live.daemon.peak_memory_kib / 1024, memory_aim(place[1]))

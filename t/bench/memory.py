@@ -16,7 +16,7 @@ def measure(world, table, people, attributes):
     table.tell(place, "first provisioning, without folders", "users/s", people / first["seconds"])
     table.tell(place, "peak memory: first provisioning, without folders", "MiB", first["rss_kib"] / 1024, aim)
     dump, again = world.dump(WORD, attributes), world.sync(WORD, 0, knobs.WORKERS)
-    table.compare_one(place, "nothing to do, without folders", "ms", 1000 * dump["seconds"], 1000 * again["seconds"])
+    table.compare(place, "nothing to do, without folders", "ms", [1000 * dump["seconds"]], [1000 * again["seconds"]])
     table.tell(place, "peak memory: nothing to do, without folders", "MiB", again["rss_kib"] / 1024, aim)
     with Running(world.configure(WORD, knobs.WORKERS)) as daemon:
         daemon.wait_for(read_all(world, WORD, "0 to look at"))

@@ -1,4 +1,4 @@
-"""The same on a murder: a frontend and two backends, which get people in turn. kolabd against a script that has nothing else to do."""
+"""First provisioning on a murder: a frontend and two backends, which get people in turn."""
 
 import collections
 import json
@@ -94,7 +94,8 @@ def work(envs, users, cursor):
     first = ["NAMESPACE"]
     for number in floor.take_turns(users, cursor):
         backend, mailbox = backends[number % len(backends)], f'"user/{users[number]}"'
-        frontend.run([*place_commands(mailbox), f"CREATE {mailbox} (SERVER {backend.env['IMAP_SERVER']})", *place_commands(mailbox)])
+        frontend.run([*place_commands(mailbox), f"CREATE {mailbox} (SERVER {backend.env['IMAP_SERVER']})",
+                      *place_commands(mailbox)])
         backend.set_quota(mailbox)
         session = floor.Session(backend.env, context, users[number])
         session.run([*first, *commands.create_folders(), "LOGOUT"])
@@ -119,6 +120,6 @@ def measure(world, table, people, pairs):
         for number in range(pairs):
             for who in ("floor", "kolabd") if number % 2 == 0 else ("kolabd", "floor"):
                 word = f"murder{who}{number}"
-                work = growing.floor_provision(there, word, 0, people) if who == "floor" else growing.provision(there, word, people, 0)[0]
-                runs[who].append(work)
+                runs[who].append(growing.floor_provision(there, word, 0, people) if who == "floor"
+                                 else growing.provision(there, word, people, 0)[0])
         growing.tell(table, ("murder", people), runs["floor"], runs["kolabd"])

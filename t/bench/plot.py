@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""plot.py CSV SVG: draws what a run of bench.py wrote, cost against size: a panel for each case, a line for each store, dashed for
-the floor and whole for kolabd. Both axes are logarithmic."""
+"""plot.py CSV SVG: draws what a run of bench.py wrote, cost against size: a panel for each case, a line for each store, dashed
+for the floor and whole for kolabd. Both axes are logarithmic. A rate is drawn as what one costs."""
 
 import collections
 import csv
@@ -16,13 +16,18 @@ COLUMNS, WIDTH, HEIGHT = 3, 300, 220  # panels in a row; of each, with its margi
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 34, 34
 
 
+def cost(value, unit):
+    """Of "users/s": how many ms a user."""
+    return (1000 / value, f"ms/{unit[:-3]}") if unit.endswith("s/s") else (value, unit)
+
+
 def read(lines):
-    """{case: {(store, who): [(size, median, unit)]}} of the cases that are drawn."""
+    """{case: {(store, who): [(size, cost, unit)]}} of the cases that are drawn."""
     found = collections.defaultdict(lambda: collections.defaultdict(list))
     for row in csv.DictReader(line for line in lines if not line.startswith("#")):
         case = next((case for case in CASES if row["case"] == case or row["case"].startswith((case + ",", case + " ("))), None)
         if case and row["store"] in COLOURS:
-            found[case][row["store"], row["who"]].append((int(row["size"]), float(row["median"]), row["unit"]))
+            found[case][row["store"], row["who"]].append((int(row["size"]), *cost(float(row["median"]), row["unit"])))
     return {case: {key: sorted(points) for key, points in found[case].items()} for case in CASES if case in found}
 
 
@@ -65,7 +70,8 @@ def panel(case, lines, x, y):
     for size in sizes:
         yield text(across.at(size), up.begin + 15, f"{size:,}")
     for (store, who), some in sorted(lines.items()):
-        style = f'stroke="{COLOURS[store]}" fill="none" stroke-width="1.6"' + (' stroke-dasharray="5 3"' if who == "floor" else "")
+        dash = ' stroke-dasharray="5 3"' if who == "floor" else ""
+        style = f'stroke="{COLOURS[store]}" fill="none" stroke-width="1.6"{dash}'
         places = [(across.at(size), up.at(value)) for size, value, _ in some]
         yield f'<polyline points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in places)}" {style}/>'
         for a, b in places:

@@ -25,9 +25,9 @@ class Running:
         self.rest = b""
         self.heard = []  # the last ones, for who asks why it did not come
         self.began = time.monotonic()
-        self.process = subprocess.Popen([*worlds.DIE_WITH_US, worlds.BUILD / "kolabd", "--config", file], stdin=subprocess.DEVNULL,
-                                        stderr=subprocess.PIPE,
-                                        env=dict(os.environ, NOTIFY_SOCKET="@" + self.notices.getsockname()[1:].decode()))
+        command = [*worlds.DIE_WITH_US, worlds.BUILD / "kolabd", "--config", file]
+        environment = dict(os.environ, NOTIFY_SOCKET="@" + self.notices.getsockname()[1:].decode())
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
 
     def __enter__(self):
         return self

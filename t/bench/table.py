@@ -21,7 +21,10 @@ def is_met(value, aim):
 
 
 def show_number(value):
-    return "" if value is None else f"{value:.0f}" if abs(value) >= 1000 else f"{value:.2f}" if abs(value) < 100 else f"{value:.1f}"
+    """With three or four digits."""
+    if value is None:
+        return ""
+    return f"{value:.0f}" if value >= 1000 else f"{value:.1f}" if value >= 100 else f"{value:.2f}"
 
 
 class Row:
@@ -56,10 +59,10 @@ class Table:
     def compare(self, place, case, unit, floor, kolabd, aim=""):
         """Values of runs that stood beside each other; `place`: (store, size)."""
         self.rows.append(Row(place, case, unit, floor, kolabd, [k / f for f, k in zip(floor, kolabd)], aim))
-        return self.rows[-1]
 
-    def compare_one(self, place, case, unit, floor, kolabd, aim=""):
-        return self.compare(place, case, unit, [floor], [kolabd], aim)
+    def compare_medians(self, place, case, unit, floor, kolabd, aim=""):
+        """Values of many small things, of which one says little."""
+        self.rows.append(Row(place, case, unit, floor, kolabd, [statistics.median(kolabd) / statistics.median(floor)], aim))
 
     def tell(self, place, case, unit, kolabd, aim=""):
         """Where there is no floor, or its figure is only shown."""
@@ -72,18 +75,23 @@ class Table:
     def show(self):
         for name, value in self.about:
             print(f"{name}: {value}")
-        print(f"\n{'store':7}{'people':>7}  {'case':62}{'floor':>9}{'kolabd':>9} {'unit':8}{'ratio':>6}  {'(of the pairs)':16}{'aim':9}met")
+        print(f"\n{'store':7}{'people':>7}  {'case':58}{'floor':>8}{'kolabd':>8} {'unit':10}{'ratio':>6}  "
+              f"{'(of the pairs)':16}{'aim':9}met")
         before = None
         for row in self.rows:
             if before not in (None, (row.store, row.size)):
                 print()
             before = (row.store, row.size)
-            numbers = "".join(f"{show_number(row.median(who)):>9}" for who in ("floor", "kolabd"))
-            spread = f"({min(row.ratios):.2f} to {max(row.ratios):.2f})" if len(row.ratios) > 1 else ""
-            print(f"{row.store:7}{row.size:>7}  {row.case:62}{numbers} {row.unit:8}{show_number(row.ratio):>6}  {spread:16}{row.aim:9}"
-                  f"{row.met}".rstrip())
+            print(self.line(row))
         for remark in self.remarks:
             print(remark)
+
+    @staticmethod
+    def line(row):
+        floor, kolabd = (show_number(row.median(who)) for who in ("floor", "kolabd"))
+        spread = f"({min(row.ratios):.2f} to {max(row.ratios):.2f})" if len(row.ratios) > 1 else ""
+        return (f"{row.store:7}{row.size:>7}  {row.case:58}{floor:>8}{kolabd:>8} {row.unit:10}{show_number(row.ratio):>6}  {spread:16}"
+                f"{row.aim:9}{row.met}").rstrip()
 
     def write(self, path):
         """Lines that begin with # tell of the machine."""
@@ -95,8 +103,9 @@ class Table:
             for row in self.rows:
                 for who in ("floor", "kolabd"):
                     if row.values[who]:
-                        writer.writerow([row.store, row.size, row.case, who, *(f"{number:.6g}" for number in (
-                            row.median(who), min(row.values[who]), max(row.values[who]))), row.unit, *self.verdict(row, who)])
+                        numbers = row.median(who), min(row.values[who]), max(row.values[who])
+                        writer.writerow([row.store, row.size, row.case, who, *(f"{number:.6g}" for number in numbers), row.unit,
+                                         *self.verdict(row, who)])
 
     @staticmethod
     def verdict(row, who):

@@ -34,7 +34,8 @@ REST_S = 1.2
 
 
 def person(number):
-    attributes = {"uid": f"u{number}", "givenName": f"Given{number}", "sn": f"Name{number}", "cn": f"Given{number} Name{number}"}
+    given, name = f"Given{number}", f"Name{number}"
+    attributes = {"uid": f"u{number}", "givenName": given, "sn": name, "cn": f"{given} {name}"}
     return [("objectClass", PERSON), *((name, value.encode()) for name, value in attributes.items())]
 
 
@@ -71,6 +72,7 @@ class World:
         self.servers = store.Store(kind)
         self.places = {}  # word -> DN below which its domain entries are
         self.counts = collections.Counter()  # word -> people
+        self.last_kib = commands.QUOTA_KIB
         self.settings = {}  # more for all configurations
         try:
             self.servers.start()
@@ -138,11 +140,17 @@ class World:
             self.ldap.add_s(self.base_dn(word), UNIT)
             self.ldap.add_s("ou=People," + self.base_dn(word), UNIT)
         self.counts[word] = begin + count
-        self.ask_ahead(self.ldap.add, ((self.person_dn(word, number), person(number)) for number in range(begin, begin + count)))
+        numbers = range(begin, begin + count)
+        self.ask_ahead(self.ldap.add, ((self.person_dn(word, number), person(number)) for number in numbers))
 
     def set_quotas(self, word, numbers, kib):
         self.ask_ahead(self.ldap.modify, ((self.person_dn(word, number), [(ldap.MOD_REPLACE, "mailQuota", str(kib).encode())])
                                           for number in numbers))
+
+    def new_kib(self):
+        """A quota that nobody has; nor has anybody one more."""
+        self.last_kib += 2
+        return self.last_kib
 
     def set_mail(self, word, addresses):
         """{number: address}"""
@@ -216,8 +224,8 @@ class World:
         return measured
 
     def rest(self, word):
-        """Since kolabd makes no mailbox in the second after its last run wrote the state (docs/behaviour.md, A server that gives
-        two mailboxes one id), which no first run has to wait for."""
+        """Since kolabd makes no mailbox in the second after its last run wrote the state (docs/behaviour.md, A server that
+        gives two mailboxes one id), which no first run has to wait for."""
         written = max((path.stat().st_mtime for path in self.directory.glob(f"{word}.db*")), default=0)
         time.sleep(max(0, written + REST_S - time.time()))
 
