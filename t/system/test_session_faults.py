@@ -117,7 +117,7 @@ def test_a_sync_names_every_way_of_going_wrong_with_the_server_and_ends(lab, hos
     for mode, problem in REFUSED.items():
         expected += [(hostile(f"{mode}-connected", mode), 1, "NAMESPACE"),
                      (hostile(f"{mode}-login", mode, "--at", "AUTHENTICATE"), 1, "check login and password"),
-                     (hostile(f"{mode}-first", mode, "--at", "CREATE"), 3, problem),
+                     (hostile(f"{mode}-first", mode, "--at", "CREATE", "--empty"), 3, problem),
                      (hostile(f"{mode}-last", mode, "--at", "SUBSCRIBE", "--after", "3"), 3, problem)]
     for mode in ("close", "half", "endless-data"):
         expected += [(hostile(f"{mode}-tls", mode, "--at", "GETQUOTA", *tls), 3, LOST[mode])]
