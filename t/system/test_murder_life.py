@@ -274,6 +274,8 @@ def test_a_shared_folder_lives_on_the_chosen_backend(lab, kolabd, number):
     add(lab, 0, "ann")
     parent = add_shared(lab, "Parent", 1 - number)
     kolabd.run("--sync")
+    assert query(kolabd, "SELECT target, after FROM journal WHERE step = 'create parent'") == [
+        (f"shared@{lab.domain}", f"shared@{lab.domain} on {lab.backends[1 - number].name}")]
     team = add_shared(lab, "Team", number, acl=f"ann@{lab.domain}, read")
     kolabd.run("--sync")
     assert places(lab, f"shared/%@{lab.domain}") == {f"shared/Parent@{lab.domain}": [1 - number], f"shared/Team@{lab.domain}": [number]}
