@@ -23,6 +23,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Mailstore, mailstore_free)
  * says nothing about that. Faults as imap_session_open. */
 bool mailstore_connect(Mailstore *mailstore, bool *anew, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The same at `server`, a backend of the murder, by its own address and not through the frontend; makes sure that it is the one that
+ * is called so. FAULT_RETRY, and then it is mailstore_culprit. */
+bool mailstore_reach(Mailstore *mailstore, const char *server, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* What it was made with. */
 const ImapSettings *mailstore_settings(const Mailstore *mailstore);
 

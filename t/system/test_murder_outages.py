@@ -131,8 +131,11 @@ def test_an_outage_ends_although_nobody_waits_for_it_any_more(lab, kolabd, wait_
     set_quota(lab, [dn], 2048)
     wait_until(lambda: outages(kolabd))
     lab.modify(dn, objectClass=["top", "person", "organizationalPerson", "inetOrgPerson", "mailRecipient", "extensibleObject"])
+    mark = lab.mark()
     bad.part.start()
     wait_until(lambda: outages(kolabd) == [])
+    asked = {command.split()[0].upper() for _, command in lab.backend_commands(mark, 1)}
+    assert asked and asked <= {"CAPABILITY", "AUTHENTICATE", "ID", "LOGOUT"}, "who comes back must not have to choose a place"
 
 
 def test_without_the_master_what_exists_is_served_and_what_is_new_follows_when_it_is_back(lab, kolabd, wait_until):
