@@ -41,7 +41,7 @@ static gint64 begin_outage(const Stores *stores, const char *server, const ImapS
     return g_get_monotonic_time() + (outages_is_out(outages, server) ? OUTAGE_PAUSE_LONGEST_US : 0);
 }
 
-/* Of a backend that somebody died at it is asked what it is now, since nothing else may ever be done there. */
+/* One that died of a step is asked what it is now: nothing else may ever be done there. */
 static bool notice_backend(Stores *stores, Mailstore *mailstore, const char *backend, GError **error)
 {
     const ImapSettings *settings = mailstore_settings(mailstore);
@@ -53,7 +53,8 @@ static bool notice_backend(Stores *stores, Mailstore *mailstore, const char *bac
         return true;
     if (mailstore_reach(mailstore, backend, &fault))
         return blocked_notice_version(blocked, mailstore_server(mailstore, backend), error);
-    begin_outage(stores, backend, settings, asked_us, fault);
+    if (!stop_asked_now(stores->shared->stop))
+        begin_outage(stores, backend, settings, asked_us, fault);
     return true;
 }
 
@@ -89,12 +90,12 @@ static bool connect_store(Stores *stores, guint at, GError **error)
     bool anew;
 
     if (!mailstore_connect(mailstore, &anew, error)
-        || !blocked_notice_version(shared_blocked(shared, settings, NULL), mailstore_server(mailstore, NULL), error)
-        || (anew && !notice_backends(stores, mailstore, error)))
+        || !blocked_notice_version(shared_blocked(shared, settings, NULL), mailstore_server(mailstore, NULL), error))
         return false;
-    if (anew)
-        outages_end(shared->outages, settings->uri);
-    return true;
+    if (!anew)
+        return true;
+    outages_end(shared->outages, settings->uri);
+    return notice_backends(stores, mailstore, error);
 }
 
 /* What hangs would keep one worker after the other: the lookout says when it is back. A one-shot run has none. */
