@@ -10,6 +10,7 @@
 #include "daemon/outages.h"
 #include "daemon/progress.h"
 #include "imap/creator.h"
+#include "imap/gates.h"
 #include "state/state.h"
 #include "wait/wait.h"
 
@@ -42,6 +43,7 @@ typedef struct {
     GMutex blocked_lock;
     GHashTable *blocked;  /* char* server -> Blocked*: what each IMAP server dies of; under blocked_lock */
     GPtrArray *creators;  /* of Creator*, in the order of the configuration's imap_servers */
+    GPtrArray *gates;     /* of Gates*, in the same order */
     Outages *outages;     /* owned */
     Murder *murder;       /* owned */
     GRWLock shared_lock;  /* a shared mailbox is renamed only while no other one is looked at: it may take others along */

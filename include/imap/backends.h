@@ -4,14 +4,15 @@
  * with several addresses is tried at the one that answered last, then at the others in their order. */
 #pragma once
 
+#include "imap/gates.h"
 #include "imap/session.h"
 
 #include <glib.h>
 
 typedef struct Backends Backends;
 
-/* Both arguments must outlive it. */
-Backends *backends_new(const ImapSettings *frontend, Stop *stop);
+/* All must outlive it; `gates` may be NULL. */
+Backends *backends_new(const ImapSettings *frontend, Gates *gates, Stop *stop);
 void backends_free(Backends *backends);
 
 /* Has an admin session to `server`, a name as the murder says it. FAULT_RETRY as below. */

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "imap/creator.h"
+#include "imap/gates.h"
 #include "model/account.h"
 #include "model/observed.h"
 #include "plan/step.h"
@@ -14,8 +15,9 @@
 
 typedef struct Mailstore Mailstore;
 
-/* All must outlive it. `creator`: shared by those of one server; NULL: no other one makes mailboxes. */
-Mailstore *mailstore_new(const ImapSettings *settings, Creator *creator, Stop *stop);
+/* All must outlive it. `creator` and `gates`: shared by those of one server; NULL: no other one makes mailboxes, or has sessions of
+ * users. */
+Mailstore *mailstore_new(const ImapSettings *settings, Creator *creator, Gates *gates, Stop *stop);
 void mailstore_free(Mailstore *mailstore);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Mailstore, mailstore_free)
 

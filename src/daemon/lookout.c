@@ -15,7 +15,7 @@ typedef struct {
  * mailboxes (see creator.h). */
 static bool answers(const Shared *shared, const Try *try, GError **error)
 {
-    g_autoptr(Mailstore) mailstore = mailstore_new(try->settings, NULL, shared->stop);
+    g_autoptr(Mailstore) mailstore = mailstore_new(try->settings, NULL, NULL, shared->stop);
 
     if (g_strcmp0(try->server, try->settings->uri) == 0)
         return mailstore_connect(mailstore, NULL, error);

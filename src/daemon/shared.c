@@ -22,10 +22,12 @@ void shared_init(Shared *shared, const Config *config, const RunOptions *options
     g_mutex_init(&shared->blocked_lock);
     shared->blocked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)blocked_free);
     shared->creators = g_ptr_array_new_with_free_func((GDestroyNotify)creator_free);
+    shared->gates = g_ptr_array_new_with_free_func((GDestroyNotify)gates_free);
     for (guint i = 0; i < config->imap_servers->len; i++) {
         const ImapSettings *settings = g_ptr_array_index(config->imap_servers, i);
 
         g_ptr_array_add(shared->creators, creator_new(settings, stop, state_last_written_us(state)));
+        g_ptr_array_add(shared->gates, gates_new(settings, config->workers));
     }
     g_rw_lock_init(&shared->shared_lock);
     g_mutex_init(&shared->decide_lock);
@@ -44,6 +46,7 @@ void shared_clear(Shared *shared)
     g_hash_table_unref(shared->blocked);
     g_mutex_clear(&shared->blocked_lock);
     g_ptr_array_unref(shared->creators);
+    g_ptr_array_unref(shared->gates);
     murder_free(shared->murder);
     outages_free(shared->outages);
     g_rw_lock_clear(&shared->shared_lock);

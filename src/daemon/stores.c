@@ -17,7 +17,8 @@ Stores *stores_new(Shared *shared)
     stores->mailstores = g_ptr_array_new_with_free_func((GDestroyNotify)mailstore_free);
     for (guint i = 0; i < servers->len; i++)
         g_ptr_array_add(stores->mailstores,
-                        mailstore_new(g_ptr_array_index(servers, i), g_ptr_array_index(shared->creators, i), shared->stop));
+                        mailstore_new(g_ptr_array_index(servers, i), g_ptr_array_index(shared->creators, i),
+                                      g_ptr_array_index(shared->gates, i), shared->stop));
     return stores;
 }
 

@@ -15,6 +15,7 @@ typedef struct {
 
 struct Backends {
     const ImapSettings *frontend;
+    Gates *gates;
     Stop *stop;
     GHashTable *places; /* char* server -> Place* */
     bool died;
@@ -28,11 +29,12 @@ static void place_free(Place *place)
     g_free(place);
 }
 
-Backends *backends_new(const ImapSettings *frontend, Stop *stop)
+Backends *backends_new(const ImapSettings *frontend, Gates *gates, Stop *stop)
 {
     Backends *backends = g_new0(Backends, 1);
 
     backends->frontend = frontend;
+    backends->gates = gates;
     backends->stop = stop;
     backends->places = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)place_free);
     return backends;
@@ -71,7 +73,8 @@ static void add_problem(GString *problems, const GError *fault)
 static ImapSession *open_one(const Backends *backends, const ImapSettings *settings, const char *server, const char *login,
                              GError **error)
 {
-    g_autoptr(ImapSession) session = imap_session_open(settings, login, backends->stop, error);
+    Gate *gate = login != NULL ? gates_find(backends->gates, server) : NULL;
+    g_autoptr(ImapSession) session = imap_session_open_user(settings, gate, login, backends->stop, error);
     const char *name = session != NULL ? imap_session_server(session) : NULL;
 
     if (name == NULL || server_name_equal(name, server))

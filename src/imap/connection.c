@@ -325,20 +325,20 @@ static void await(ImapConnection *connection, int octets)
     connection->awaited = octets;
 }
 
-WaitResult imap_connection_wait(ImapConnection *connection, gsize expected, bool to_send, gint64 deadline_us)
+WaitResult imap_connection_wait(ImapConnection *connection, gsize expected, bool to_send, int wake_fd, gint64 deadline_us)
 {
     gint64 gather_us = g_get_monotonic_time() + GATHER_US;
 
     acknowledge_at_once(connection->socket);
     if (expected > 1 && !to_send && gather_us < deadline_us) {
         await(connection, (int)MIN(expected, G_MAXINT));
-        WaitResult result = wait_for(connection->stop, connection->socket, POLLIN, gather_us, false);
+        WaitResult result = wait_for_either(connection->stop, connection->socket, POLLIN, wake_fd, gather_us, false);
         if (result != WAIT_DEADLINE)
             return result;
         acknowledge_at_once(connection->socket);
     }
     await(connection, 1);
-    return wait_for(connection->stop, connection->socket, to_send ? POLLIN | POLLOUT : POLLIN, deadline_us, false);
+    return wait_for_either(connection->stop, connection->socket, to_send ? POLLIN | POLLOUT : POLLIN, wake_fd, deadline_us, false);
 }
 
 const char *imap_connection_loss(const ImapConnection *connection)

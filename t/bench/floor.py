@@ -1,7 +1,5 @@
-"""The floor: what the IMAP server needs for the commands of a first --sync, when the client has nothing else to do.
-
-The commands are written down here, and not taken from kolabd: bench.py compares them with what kolabd sends, so that one
-command more shows as a difference and not as a slower floor."""
+"""The floors that are many processes: what the servers need for the commands (commands.py) when the client has nothing else to
+do. As kolabd's workers do, each has a session as administrator for all, and one of each user's."""
 
 import base64
 import multiprocessing
@@ -10,44 +8,9 @@ import socket
 import ssl
 import time
 
-QUOTA_KIB = 1048576
-EXISTENCE = "(/shared/vendor/cmu/cyrus-imapd/partition)"
-KOLAB = "vendor/kolab/folder-type"
-# Those with a special use
-USES = {"Drafts": "\\Drafts", "Sent": "\\Sent", "Spam": "\\Junk", "Trash": "\\Trash"}
-# Folder, its type for the user alone, its type for everybody
-FOLDERS = [
-    ("Archive", None, None),
-    ("Calendar", "event.default", "event"),
-    ("Calendar/Personal Calendar", None, "event"),
-    ("Configuration", "configuration.default", "configuration.default"),
-    ("Contacts", "contact.default", "contact"),
-    ("Contacts/Personal Contacts", None, "contact"),
-    ("Drafts", "mail.drafts", None),
-    ("Files", "file.default", "file"),
-    ("Journal", "journal.default", "journal"),
-    ("Notes", "note.default", "note"),
-    ("Sent", "mail.sentitems", None),
-    ("Spam", "mail.junkemail", None),
-    ("Tasks", "task.default", "task"),
-    ("Trash", "mail.wastebasket", None),
-]
+import commands
 
-
-def admin_commands(user):
-    mailbox = f'"user/{user}"'
-    return [f"GETMETADATA {mailbox} {EXISTENCE}", f"GETQUOTA {mailbox}", f"CREATE {mailbox}",
-            f"SETQUOTA {mailbox} (STORAGE {QUOTA_KIB})"]
-
-
-def user_commands():
-    for folder, private, shared in FOLDERS:
-        yield f'CREATE "{folder}"' + (f" (USE ({USES[folder]}))" if folder in USES else "")
-        values = [f'"/{scope}/{KOLAB}" "{value}"' for scope, value in (("private", private), ("shared", shared)) if value]
-        if values:
-            yield f'SETMETADATA "{folder}" ({" ".join(values)})'
-        yield f'SUBSCRIBE "{folder}"'
-
+WINDOW = 64  # commands ahead of their answers
 
 class Session:
     """One login, with the dialogue that libcurl makes of it."""
@@ -77,16 +40,32 @@ class Session:
             answer += data
         return answer
 
-    def run(self, commands):
-        """Sends all in one write. Whatever makes something must succeed."""
-        self.socket.sendall("".join(f"f{number} {command}\r\n" for number, command in enumerate(commands)).encode())
-        answer = self.read_until(b"f%d " % (len(commands) - 1))
-        for number, command in enumerate(commands):
-            if b"\nf%d OK" % number not in answer and not command.startswith("GET"):
-                raise RuntimeError(f"{command}: {answer.decode(errors='replace')}")
+    def run(self, lines):
+        """Sends all in one write. Whatever makes something must succeed. Gives the answers."""
+        self.socket.sendall("".join(f"f{number} {line}\r\n" for number, line in enumerate(lines)).encode())
+        answer = self.read_until(b"f%d " % (len(lines) - 1))
+        for number, line in enumerate(lines):
+            if b"\nf%d OK" % number not in answer and not line.startswith("GET"):
+                raise RuntimeError(f"{line}: {answer.decode(errors='replace')}")
+        return answer
+
+    def run_each(self, lines):
+        """One after the other, each when the one before is answered."""
+        for line in lines:
+            self.run([line])
 
     def close(self):
         self.socket.close()
+
+
+def trust(env):
+    return ssl.create_default_context(cafile=env["CA_FILE"])
+
+
+def open_admin(env, context):
+    session = Session(env, context)
+    session.run(["NAMESPACE", "ID NIL", "CAPABILITY"])
+    return session
 
 
 def take_turns(users, cursor):
@@ -100,19 +79,36 @@ def take_turns(users, cursor):
         yield number
 
 
-def work(env, users, cursor):
-    """As one of kolabd's workers: an administrator's session for all, a user's session each."""
-    context = ssl.create_default_context(cafile=env["CA_FILE"])
-    admin = Session(env, context)
-    admin.run(["NAMESPACE", "ID NIL", "CAPABILITY"])
+def make_mailboxes(env, users, cursor):
+    context = trust(env)
+    admin = open_admin(env, context)
     first = ["NAMESPACE"]
     for number in take_turns(users, cursor):
-        admin.run(admin_commands(users[number]))
+        admin.run(commands.create(users[number]))
         session = Session(env, context, users[number])
-        session.run([*first, *user_commands(), "LOGOUT"])
+        session.run([*first, *commands.create_folders(), "LOGOUT"])
         session.close()
         first = []
     admin.run(["LOGOUT"])
+    admin.close()
+
+
+def verify_mailboxes(env, users, cursor):
+    context = trust(env)
+    for number in take_turns(users, cursor):
+        session = Session(env, context, users[number])
+        answer = session.run([*commands.verify(), "LOGOUT"])
+        session.close()
+        if answer.count(b"* LIST (") != len(commands.FOLDERS):
+            raise RuntimeError(f"not all folders of {users[number]}: {answer.decode(errors='replace')}")
+
+
+def run_admin(env, lines, cursor):
+    """The administrator's commands."""
+    admin = open_admin(env, trust(env))
+    mine = [lines[number] for number in take_turns(lines, cursor)]
+    for begin in range(0, len(mine), WINDOW):
+        admin.run(mine[begin:begin + WINDOW])
     admin.close()
 
 
@@ -121,16 +117,24 @@ def children_cpu():
     return usage.ru_utime + usage.ru_stime
 
 
-def run(work_of_one, env, users, connections):
-    """Makes the mailboxes of the users over so many connections; gives (seconds, processor seconds of this side)."""
-    cursor = multiprocessing.Value("i", 0)
-    workers = [multiprocessing.Process(target=work_of_one, args=(env, users, cursor)) for _ in range(connections)]
+class Workers:
+    """So many processes that share the users, each with a function (ENV, USERS, CURSOR)."""
+
+    def __init__(self, work, env, users, count):
+        cursor = multiprocessing.Value("i", 0)
+        self.processes = [multiprocessing.Process(target=work, args=(env, users, cursor)) for _ in range(count)]
+        for process in self.processes:
+            process.start()
+
+    def wait(self):
+        for process in self.processes:
+            process.join()
+        if any(process.exitcode for process in self.processes):
+            raise RuntimeError("the floor failed")
+
+
+def run(work, env, users, connections):
+    """All of the users over so many connections; gives (seconds, processor seconds of this side)."""
     begin, cpu = time.monotonic(), children_cpu()
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    seconds = time.monotonic() - begin
-    if any(worker.exitcode for worker in workers):
-        raise RuntimeError("the floor failed")
-    return seconds, children_cpu() - cpu
+    Workers(work, env, users, connections).wait()
+    return time.monotonic() - begin, children_cpu() - cpu

@@ -6,25 +6,12 @@ import re
 import time
 import urllib.parse
 
-import world as worlds
-
-from kolabd import Daemon  # of t/system, which world knows the way to
+from running import Running
 
 WORD = "many"
 PEOPLE = 2  # of each domain
-NEWCOMERS = 5
+NEWCOMERS = 9
 SYNCS = 3
-PATIENCE_S = 60
-
-
-def wait_for(daemon, text, count=1):
-    """Waits until the log has that so many times, and looks often: the waiting is measured."""
-    end = time.monotonic() + PATIENCE_S
-    while daemon.log_text.count(text) < count:
-        daemon.fail_when_ended()
-        if time.monotonic() > end:
-            raise RuntimeError(f"not {count} times {text!r} in the log:\n{daemon.log_text[-3000:]}")
-        time.sleep(0.005)
 
 
 def connections(pid, uri):
@@ -40,33 +27,28 @@ def connections(pid, uri):
 
 def newcomer_ms(world, daemon, word, number):
     """From the directory's answer to whoever adds the person, to the end of kolabd's work."""
-    world.add_person(word, number)
+    world.add_people(word, 1)
     begin = time.monotonic()
-    wait_for(daemon, f"mailbox user/{world.user(word, number)}\n")
-    return 1000 * (time.monotonic() - begin)
+    return 1000 * (daemon.wait_for(f"mailbox user/{world.user(word, number)}") - begin)
 
 
-def measure_daemon(world, table, count, workers):
-    command = [*worlds.DIE_WITH_US, worlds.BUILD / "kolabd", "--config", world.configure(WORD, workers)]
-    begin = time.monotonic()
-    daemon = Daemon(command, world.directory / f"{WORD}.log", world.directory)
-    try:
-        wait_for(daemon, f": {PEOPLE} entries read, 0 to look at", count)
-        table.add("  daemon: start until all are watched and read", 1000 * (time.monotonic() - begin), "ms")
-        table.add("  daemon: a new person of the last domain, added to done",
-                  [newcomer_ms(world, daemon, f"{WORD}{count - 1}", PEOPLE + number) for number in range(NEWCOMERS)], "ms")
-        table.add("  daemon: connections to the directory", connections(daemon.pid, world.ds["LDAPS_URI"]), "")
-        table.add("  daemon: peak memory", daemon.peak_memory_kib / 1024, "MiB", "< 40")
-        daemon.stop()
-    finally:
-        daemon.close()
+def measure_daemon(world, table, place, workers):
+    last = f"{WORD}{place[1] // PEOPLE - 1}"
+    with Running(world.configure(WORD, workers)) as daemon:
+        swept = daemon.wait_for(f": {PEOPLE} entries read, 0 to look at", place[1] // PEOPLE)
+        table.tell(place, "many domains: start of the daemon until all are read", "ms", 1000 * (swept - daemon.began))
+        newcomers = [newcomer_ms(world, daemon, last, PEOPLE + number) for number in range(NEWCOMERS)]
+        table.tell(place, "many domains: somebody is added to the last one", "ms", newcomers)
+        table.tell(place, "many domains: connections to the directory", "", connections(daemon.pid, world.ds["LDAPS_URI"]))
+        table.tell(place, "peak memory: daemon of many domains", "MiB", daemon.peak_memory_kib / 1024, "< 32")
 
 
 def measure(world, table, count, workers):
+    place = (world.kind, count * PEOPLE)
     world.add_domains(WORD, count, PEOPLE)
     world.sync(WORD, count * PEOPLE, workers)
     again = [world.sync(WORD, 0, workers) for _ in range(SYNCS)]
-    table.add(f"kolabd --sync, {count} domains of {PEOPLE} people, nothing to do", [1000 * run["seconds"] for run in again], "ms")
-    table.add("  processor time of kolabd itself", [1000 * run["cpu"] for run in again], "ms")
-    table.add("  peak memory", [run["rss_kib"] / 1024 for run in again], "MiB", "< 40")
-    measure_daemon(world, table, count, workers)
+    table.tell(place, f"many domains ({count}): nothing to do", "ms", [1000 * run["seconds"] for run in again])
+    table.tell(place, "  processor time of the client", "ms", [1000 * run["cpu"] for run in again])
+    table.tell(place, "peak memory: nothing to do in many domains", "MiB", [run["rss_kib"] / 1024 for run in again], "< 32")
+    measure_daemon(world, table, place, workers)

@@ -1,12 +1,16 @@
-"""The same on a murder: a frontend and two backends, which get people in turn. kolabd against a script that has nothing else to do."""
+"""First provisioning on a murder: a frontend and two backends, which get people in turn."""
 
+import collections
 import json
-import ssl
 
+import check
+import commands
 import floor
+import growing
 import world as worlds
 
-from witness import Telemetry  # of t/system, which world knows the way to
+from murder import may_listen, open_murder  # of t/system, which world knows the way to
+from witness import Telemetry
 
 SERVER = "(/shared/vendor/cmu/cyrus-imapd/server)"
 
@@ -73,7 +77,7 @@ class Backend:
     def set_quota(self, mailbox):
         if self.admin is None:
             self.admin = floor.Session(self.env, self.context)
-        self.admin.run([f"GETQUOTA {mailbox}", f"SETQUOTA {mailbox} (STORAGE {floor.QUOTA_KIB})"])
+        self.admin.run([f"GETQUOTA {mailbox}", f"SETQUOTA {mailbox} (STORAGE {commands.QUOTA_KIB})"])
 
     def close(self):
         if self.admin is not None:
@@ -84,20 +88,38 @@ class Backend:
 def work(envs, users, cursor):
     """As one of kolabd's workers."""
     frontend_env, backend_envs = envs
-    context = ssl.create_default_context(cafile=frontend_env["CA_FILE"])
-    frontend = floor.Session(frontend_env, context)
+    context = floor.trust(frontend_env)
+    frontend = floor.open_admin(frontend_env, context)
     backends = [Backend(env, context) for env in backend_envs]
-    frontend.run(["NAMESPACE", "ID NIL", "CAPABILITY"])
     first = ["NAMESPACE"]
     for number in floor.take_turns(users, cursor):
         backend, mailbox = backends[number % len(backends)], f'"user/{users[number]}"'
-        frontend.run([*place_commands(mailbox), f"CREATE {mailbox} (SERVER {backend.env['IMAP_SERVER']})", *place_commands(mailbox)])
+        frontend.run([*place_commands(mailbox), f"CREATE {mailbox} (SERVER {backend.env['IMAP_SERVER']})",
+                      *place_commands(mailbox)])
         backend.set_quota(mailbox)
         session = floor.Session(backend.env, context, users[number])
-        session.run([*first, *floor.user_commands(), "LOGOUT"])
+        session.run([*first, *commands.create_folders(), "LOGOUT"])
         session.close()
         first = []
     frontend.run(["LOGOUT"])
     frontend.close()
     for backend in backends:
         backend.close()
+
+
+def measure(world, table, people, pairs):
+    """A frontend and two backends, beside the world's directory."""
+    if not may_listen():
+        table.remarks.append("murder: not measured, since that needs the ports 143 and 993")
+        return
+    with open_murder(world.directory / "murder", world.directory / "ca") as murder:
+        there = MurderWorld(world, murder)
+        check.first_provisioning(there, "murder")
+        there.stop_watching()
+        runs = collections.defaultdict(list)
+        for number in range(pairs):
+            for who in ("floor", "kolabd") if number % 2 == 0 else ("kolabd", "floor"):
+                word = f"murder{who}{number}"
+                runs[who].append(growing.floor_provision(there, word, 0, people) if who == "floor"
+                                 else growing.provision(there, word, people, 0)[0])
+        growing.tell(table, ("murder", people), runs["floor"], runs["kolabd"])

@@ -50,16 +50,17 @@ class Server:
 
 
 class Servers:
-    """A directory server and an IMAP server with one certificate authority."""
+    """A directory server and an IMAP server with one certificate authority. `directory`: an empty one, kolabd-..., instead of the
+    one that the lab chooses; `imap_environment`: see t/lab/imap-up.sh."""
 
-    def __init__(self):
+    def __init__(self, directory=None, **imap_environment):
         script = f". {shlex.quote(str(LAB / 'lib/lab.sh'))}; lab_make_directory kolabd-test"
-        self.directory = pathlib.Path(subprocess.check_output(["bash", "-euc", script], text=True).strip())
+        self.directory = directory or pathlib.Path(subprocess.check_output(["bash", "-euc", script], text=True).strip())
         # Cleans up when our end of the pipe closes: at the end, on Ctrl-C, and also when pytest is killed.
         self.guard = subprocess.Popen(["sh", "-c", 'cat > /dev/null; exec "$0" "$1"', LAB / "down.sh", self.directory],
                                       stdin=subprocess.PIPE, start_new_session=True)
         self.ds = Server("ds", self.directory)
-        self.imap = Server("imap", self.directory)
+        self.imap = Server("imap", self.directory, **imap_environment)
 
     def start(self):
         subprocess.run([LAB / "ca.sh", self.directory / "ca"], check=True)

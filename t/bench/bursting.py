@@ -1,0 +1,73 @@
+"""Many people get another quota at once, while a daemon runs."""
+
+import threading
+import time
+
+import ldap
+
+import bare
+import commands
+import floor
+import knobs
+import world as worlds
+from burst import Burst  # of t/system, which world knows the way to
+from growing import MAIN
+
+WORD = "bareburst"  # of the entries that change when the floor is at work
+ROUNDS = 3
+AT_ONCE = 50
+
+
+def make_burst(world, word, count, kib):
+    burst = Burst(world.ds)
+    for number in range(count):
+        burst.modify(number, world.person_dn(word, number), mailQuota=kib)
+    return burst
+
+
+def kolabd_seconds(world, daemon, count):
+    burst = make_burst(world, MAIN, count, world.new_kib())
+    begin = time.monotonic()
+    burst.begin()
+    end = daemon.wait_for(": in order after 1 step", count)
+    burst.end()
+    return end - begin
+
+
+def follow(job, portions, cursor):
+    """One of the floor's workers: reads the entries of a portion together, then sets the quotas together."""
+    world, kib = job
+    directory, admin = bare.connect(world), floor.open_admin(world.imap, floor.trust(world.imap))
+    for turn in floor.take_turns(portions, cursor):
+        searches = [directory.search(world.person_dn(WORD, number), ldap.SCOPE_BASE, worlds.USER_FILTER, bare.ATTRIBUTES)
+                    for number in portions[turn]]
+        for search in searches:
+            directory.result(search)
+        admin.run([line for number in portions[turn] for line in commands.set_quota(world.user(MAIN, number), kib)])
+
+
+def bare_seconds(world, count):
+    """The changes, a notice of each, and at the same time what has to be done for each: to mailboxes of the main domain."""
+    watch, kib = bare.Watch(world, world.base_dn(WORD)), world.new_kib()
+    hear = threading.Thread(target=lambda: [watch.wait() for _ in range(count)])
+    burst = make_burst(world, WORD, count, kib)
+    portions = [range(begin, min(begin + AT_ONCE, count)) for begin in range(0, count, AT_ONCE)]
+    begin = time.monotonic()
+    workers = floor.Workers(follow, (world, kib), portions, knobs.WORKERS)
+    hear.start()
+    burst.run()
+    hear.join()
+    workers.wait()
+    end = time.monotonic()
+    watch.close()
+    return end - begin
+
+
+def measure(world, table, place, daemon):
+    count = min(knobs.BURST, world.counts[MAIN])
+    world.add_people(WORD, count - world.counts[WORD])
+    floors, kolabd = [], []
+    for _ in range(ROUNDS):
+        floors.append(count / bare_seconds(world, count))
+        kolabd.append(count / kolabd_seconds(world, daemon, count))
+    table.compare(place, "many changed at once", "changes/s", floors, kolabd)
