@@ -18,6 +18,9 @@ void backends_free(Backends *backends);
 /* Has an admin session to `server`, a name as the murder says it. FAULT_RETRY as below. */
 bool backends_reach(Backends *backends, const char *server, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* What `server` says it is (see identity.h), as of the last admin session; NULL: there was none. */
+const char *backends_identity(const Backends *backends, const char *server);
+
 /* Runs commands as the administrator at `server`, a name as the murder says it. FAULT_RETRY: it cannot be reached, refuses the
  * administrator, has another name, or the connection is lost; the message names the backend. */
 bool backends_run(Backends *backends, const char *server, GPtrArray *commands, GError **error) G_GNUC_WARN_UNUSED_RESULT;

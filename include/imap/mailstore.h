@@ -25,12 +25,17 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Mailstore, mailstore_free)
  * says nothing about that. Faults as imap_session_open. */
 bool mailstore_connect(Mailstore *mailstore, bool *anew, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The same at `server`, a backend of the murder, by its own address and not through the frontend; makes sure that it is the one that
+ * is called so. FAULT_RETRY, and then it is mailstore_culprit. */
+bool mailstore_reach(Mailstore *mailstore, const char *server, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* What it was made with. */
 const ImapSettings *mailstore_settings(const Mailstore *mailstore);
 
 /* Name and version of the server as it says them (RFC 2971), once connected: "Cyrus IMAPD 3.6.1"; "an unknown server" when
- * it does not say. Valid until the next connect. */
-const char *mailstore_server(const Mailstore *mailstore);
+ * it does not say. Of the backend `backend` of a murder, if that is not NULL. NULL: not connected so far. Valid until the next
+ * connect. */
+const char *mailstore_server(const Mailstore *mailstore, const char *backend);
 /* Whether the server is part of a murder: then others behind it have the mailboxes, and what is asked or done at a mailbox goes
  * there. Known once connected. */
 bool mailstore_is_murder(const Mailstore *mailstore);

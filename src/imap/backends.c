@@ -1,6 +1,7 @@
 #include "imap/backends.h"
 
 #include "imap/backend.h"
+#include "imap/identity.h"
 #include "model/fault.h"
 #include "model/server_name.h"
 
@@ -9,6 +10,7 @@ typedef struct {
     GPtrArray *settings; /* of ImapSettings*, one an address */
     guint answered;      /* index of the address that answered last */
     ImapSession *admin;  /* NULL: none open */
+    char *identity;      /* what the server there said it is at the last one; NULL: there was none */
 } Place;
 
 struct Backends {
@@ -23,6 +25,7 @@ static void place_free(Place *place)
 {
     g_clear_pointer(&place->admin, imap_session_close);
     g_ptr_array_unref(place->settings);
+    g_free(place->identity);
     g_free(place);
 }
 
@@ -104,6 +107,15 @@ static ImapSession *open_at(Backends *backends, const char *server, const char *
     return NULL;
 }
 
+static ImapSession *open_admin(Backends *backends, const char *server, GError **error)
+{
+    g_autoptr(ImapSession) session = open_at(backends, server, NULL, error);
+
+    if (session == NULL || !identity_ask(session, &find_place(backends, server)->identity, error))
+        return NULL;
+    return g_steal_pointer(&session);
+}
+
 /* The frontend took the same name and password, so it is the backend that has to be mended, and the work can wait for that. */
 bool backends_reach(Backends *backends, const char *server, GError **error)
 {
@@ -114,7 +126,7 @@ bool backends_reach(Backends *backends, const char *server, GError **error)
         g_clear_pointer(&place->admin, imap_session_close);
     if (place->admin != NULL)
         return true;
-    place->admin = open_at(backends, server, NULL, &fault);
+    place->admin = open_admin(backends, server, &fault);
     if (place->admin != NULL)
         return true;
     g_set_error(error, FAULT, FAULT_RETRY, "%s%s", fault->message,
@@ -152,6 +164,13 @@ ImapSession *backends_open_user(Backends *backends, const char *server, const ch
     }
     g_propagate_error(error, g_steal_pointer(&fault));
     return NULL;
+}
+
+const char *backends_identity(const Backends *backends, const char *server)
+{
+    const Place *place = g_hash_table_lookup(backends->places, server);
+
+    return place != NULL ? place->identity : NULL;
 }
 
 bool backends_died(const Backends *backends)

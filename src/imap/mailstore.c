@@ -195,9 +195,9 @@ const ImapSettings *mailstore_settings(const Mailstore *mailstore)
     return mailstore->settings;
 }
 
-const char *mailstore_server(const Mailstore *mailstore)
+const char *mailstore_server(const Mailstore *mailstore, const char *backend)
 {
-    return mailstore->server;
+    return backend == NULL ? mailstore->server : backends_identity(mailstore->backends, backend);
 }
 
 bool mailstore_is_murder(const Mailstore *mailstore)

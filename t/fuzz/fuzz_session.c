@@ -297,7 +297,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     mailstore = mailstore_new(&settings, NULL, NULL, stop);
     act(mailstore, data[0] % 10U, data[0] < 100 ? NULL : BACKEND);
     act(mailstore, data[0] / 10U % 10U, data[0] < 100 ? NULL : BACKEND);
-    if (mailstore_server(mailstore) != NULL)
-        check_text(mailstore_server(mailstore));
+    if (mailstore_server(mailstore, NULL) != NULL)
+        check_text(mailstore_server(mailstore, NULL));
     return 0;
 }

@@ -269,7 +269,7 @@ START_TEST(the_first_part_of_a_creation_is_parents_and_creation)
     g_ptr_array_add(observed->missing_parents, g_strdup("shared@example.org"));
     ck_assert(plan_create(entry, team, observed, &history, &shared, NULL));
     shared_steps = summary(shared);
-    ck_assert_str_eq(shared_steps, "create parent shared@example.org [- -> shared@example.org]; "
+    ck_assert_str_eq(shared_steps, "create parent shared@example.org [- -> shared@example.org on b2]; "
                                    "create mailbox " OUTSIDE " [- -> " OUTSIDE " on b2]; " TAKES_NAME);
     ck_assert_str_eq(shared->server, "b2");
 }
