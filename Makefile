@@ -23,8 +23,8 @@ M ?= not slow
 # The modules that `make check-murder` repeats there: the whole life of people, folders, shared mailboxes and domains
 ON_MURDER := test_users or test_folders or test_life or test_shared or test_departed or test_domains or test_postfix or test_model
 
-LIBRARIES := glib-2.0 ldap libcurl sqlite3 yaml-0.1 icu-i18n icu-uc libsystemd
-PACKAGES_BUILD := gcc make pkg-config git libglib2.0-dev libldap-dev libcurl4-openssl-dev libsqlite3-dev libyaml-dev \
+LIBRARIES := glib-2.0 ldap libcurl libssl libcrypto sqlite3 yaml-0.1 icu-i18n icu-uc libsystemd
+PACKAGES_BUILD := gcc make pkg-config git libglib2.0-dev libldap-dev libcurl4-openssl-dev libssl-dev libsqlite3-dev libyaml-dev \
   libicu-dev libsystemd-dev
 # Cyrus' package wants a mail server: Postfix, whose postmap the tests ask. Where another one is, it stays, and they are skipped.
 PACKAGES_POSTFIX = $(if $(shell dpkg-query -W -f '$${db:Status-Status} $${Package} $${Provides}\n' 2> /dev/null | \
@@ -36,7 +36,7 @@ PACKAGES_LINT := clang clang-tidy cppcheck mandoc shellcheck systemd
 PACKAGES_SANITIZE := libclang-rt-dev clang valgrind lcov
 
 # libldap is found by its header: Debian 12's pkg-config name of it is "ldap".
-ifneq ($(filter-out help deps% clean uninstall demo check check-% fuzz lint bench soak cover,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help deps% clean uninstall demo check check-% fuzz lint bench bench-% soak cover,$(or $(MAKECMDGOALS),all)),)
 MISSING := $(strip $(foreach l,$(LIBRARIES),$(shell pkg-config --exists $l || echo $l)))
 ifneq ($(MISSING),)
 $(error missing libraries: $(MISSING). On Debian: make deps, or apt-get install $(PACKAGES_BUILD))
@@ -70,7 +70,8 @@ TSAN_GLIB := $(if $(findstring thread,$(SANITIZE)),$(BUILD)/t/tsan_glib.o)
 
 # The program that is killed after every step of its work is kolabd, with crash_points.c in front of these functions.
 CRASH_PROGRAM := $(BUILD)/t/kolabd-crash
-CRASH_WRAPPED := sqlite3_step sqlite3_exec directory_write imap_session_run imap_connection_send imap_reply_parse
+CRASH_WRAPPED := sqlite3_step sqlite3_exec directory_write imap_session_run imap_session_add imap_session_advance \
+  imap_connection_send imap_reply_parse
 
 VALGRIND := valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
 
@@ -84,7 +85,7 @@ need = ! command -v apt-get > /dev/null || dpkg-query -W -f '$${Status}\n' $1 2>
 keep_postfix_off = [ -z "$(PACKAGES_POSTFIX)" ] || ! command -v debconf-set-selections > /dev/null || dpkg-query -W postfix > /dev/null 2>&1 || \
   echo 'postfix postfix/main_mailer_type select No configuration' | $(SUDO) debconf-set-selections
 
-.PHONY: help demo all check check-unit check-system check-murder check-crash check-asan check-tsan check-valgrind fuzz lint bench soak \
+.PHONY: help demo all check check-unit check-system check-murder check-crash check-asan check-tsan check-valgrind fuzz lint bench bench-probe bench-wan soak \
   cover install uninstall clean deps deps-build deps-check deps-lint deps-sanitize run-tests run-unit run-system run-fuzz FORCE
 
 all: $(BUILD)/kolabd $(BUILD)/kolabctl
@@ -101,6 +102,8 @@ help:
 	@echo 'make fuzz            every fuzz target, FUZZ_S=$(FUZZ_S) seconds each (T=name: only this one)'
 	@echo 'make lint            headers alone, warnings of gcc and clang, layers, cppcheck, manual pages, scripts, unit files'
 	@echo 'make bench           cost beside the floor of the servers, at several sizes; long (BENCH_SIZES="300 2000": minutes)'
+	@echo 'make bench-probe     what other clients of the IMAP server notice of a first provisioning'
+	@echo 'make bench-wan       a first provisioning over a link of 1, 10 and 50 ms, beside its floor'
 	@echo 'make soak            one daemon over many changes: nothing grows (SOAK_N=10000, some minutes)'
 	@echo 'make cover           line coverage of the unit and system tests'
 	@echo 'make install         PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also BINDIR SBINDIR MANDIR SYSCONFDIR UNITDIR ...'
@@ -244,6 +247,11 @@ bench: deps-check
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 t/bench/test_parts.py -q
 	$(Q)KOLABD_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 t/bench/bench.py
+
+# How others fare meanwhile; and over a long link.
+bench-probe bench-wan: deps-check
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)KOLABD_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 t/bench/$(@:bench-%=%).py
 
 soak: deps-check
 	$(Q)$(MAKE) --no-print-directory all

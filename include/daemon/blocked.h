@@ -13,17 +13,18 @@
 
 typedef struct Blocked Blocked;
 
-/* `state` and `uri` must outlive it. */
-Blocked *blocked_new(State *state, const char *uri);
+/* `server`: what it is remembered by, the URI or the name of a backend. `state` must outlive it. */
+Blocked *blocked_new(State *state, const char *server);
 void blocked_free(Blocked *blocked);
 
 /* What the server is, as it said at the last connect; another version than the one that died lifts the block. FAULT_STATE. */
-bool blocked_notice_server(Blocked *blocked, const char *server, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool blocked_notice_version(Blocked *blocked, const char *version, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Whether the step is known to kill this server. */
 bool blocked_is(Blocked *blocked);
 
-/* Whether a block is remembered and nobody has connected yet to see whether the server is still the one that died. */
+/* Whether a block is remembered and nobody has connected yet to see whether the server is still the one that died. True for one
+ * caller only, who then asks. */
 bool blocked_must_ask(Blocked *blocked);
 
 /* Carries out a plan of one such step, as apply_plan does, unless the server turns out to die of it: then it succeeds with

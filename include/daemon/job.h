@@ -35,6 +35,7 @@ typedef struct {
     GPtrArray *backends; /* of PlacementBackend*: of the murder; NULL: it does not matter */
     char *backend;  /* of those, the one for a new mailbox; NULL: Cyrus chooses */
     guint created_steps; /* that were carried out before the plan could be made */
+    bool was_there; /* the mailbox was, although its absence was assumed */
     Plan *plan;
     GPtrArray *acl; /* of char*: what the plan gives, to remember */
     Hold hold;

@@ -10,6 +10,7 @@
 #include "daemon/outages.h"
 #include "daemon/progress.h"
 #include "imap/creator.h"
+#include "imap/gates.h"
 #include "state/state.h"
 #include "wait/wait.h"
 
@@ -39,8 +40,10 @@ typedef struct {
     Handovers *handovers; /* NULL: one-shot run */
     bool patient;         /* another configuration of this process has worked: what is refused now is an outage, and no end */
     Progress progress;
-    GPtrArray *blocked;   /* of Blocked*: what each IMAP server dies of, in the order of the configuration's imap_servers */
-    GPtrArray *creators;  /* of Creator*, in the same order */
+    GMutex blocked_lock;
+    GHashTable *blocked;  /* char* server -> Blocked*: what each IMAP server dies of; under blocked_lock */
+    GPtrArray *creators;  /* of Creator*, in the order of the configuration's imap_servers */
+    GPtrArray *gates;     /* of Gates*, in the same order */
     Outages *outages;     /* owned */
     Murder *murder;       /* owned */
     GRWLock shared_lock;  /* a shared mailbox is renamed only while no other one is looked at: it may take others along */
@@ -64,10 +67,10 @@ typedef struct {
 void shared_init(Shared *shared, const Config *config, const RunOptions *options, State *state, Stop *stop);
 void shared_clear(Shared *shared);
 
-/* What an IMAP server of the configuration dies of. */
-Blocked *shared_blocked(const Shared *shared, const ImapSettings *server);
-/* Whether one of them has to be asked what it is now (blocked_must_ask). */
-bool shared_must_ask(const Shared *shared);
+/* What an IMAP server of the configuration dies of; `backend`: that one of the murder behind it, or NULL. */
+Blocked *shared_blocked(Shared *shared, const ImapSettings *server, const char *backend);
+/* Whether something is remembered that a server died of, and nobody has connected yet, so that it may be another one by now. */
+bool shared_must_ask(Shared *shared);
 
 /* Takes a mailbox's name for one worker, until it is given back: waits while another one has it. Between the look at whose it is
  * and the record that says so, no second entry takes it. A worker takes one name at a time. */

@@ -13,10 +13,6 @@ bool mailstore_run_admin(Mailstore *mailstore, GPtrArray *commands, GError **err
 /* The same where a mailbox is: at `server` of a murder (NULL: as above). */
 bool mailstore_run_at(Mailstore *mailstore, const char *server, GPtrArray *commands, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Connects to a backend of the murder as the administrator, unless that is done already, and makes sure that it is the one. Faults
- * likewise, and then it is mailstore_culprit. */
-bool mailstore_reach(Mailstore *mailstore, const char *server, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
 /* Who makes mailboxes; NULL: nobody. */
 Creator *mailstore_creator(const Mailstore *mailstore);
 

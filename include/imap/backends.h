@@ -4,18 +4,22 @@
  * with several addresses is tried at the one that answered last, then at the others in their order. */
 #pragma once
 
+#include "imap/gates.h"
 #include "imap/session.h"
 
 #include <glib.h>
 
 typedef struct Backends Backends;
 
-/* Both arguments must outlive it. */
-Backends *backends_new(const ImapSettings *frontend, Stop *stop);
+/* All must outlive it; `gates` may be NULL. */
+Backends *backends_new(const ImapSettings *frontend, Gates *gates, Stop *stop);
 void backends_free(Backends *backends);
 
 /* Has an admin session to `server`, a name as the murder says it. FAULT_RETRY as below. */
 bool backends_reach(Backends *backends, const char *server, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* What `server` says it is (see identity.h), as of the last admin session; NULL: there was none. */
+const char *backends_identity(const Backends *backends, const char *server);
 
 /* Runs commands as the administrator at `server`, a name as the murder says it. FAULT_RETRY: it cannot be reached, refuses the
  * administrator, has another name, or the connection is lost; the message names the backend. */

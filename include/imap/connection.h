@@ -30,9 +30,11 @@ typedef enum {
 Transfer imap_connection_send(ImapConnection *connection, const char *data, gsize len, gsize *moved);
 Transfer imap_connection_receive(ImapConnection *connection, char *buffer, gsize size, gsize *moved);
 
-/* Waits for octets from the server, with `to_send` also for room. Only after imap_connection_receive was
- * TRANSFER_BLOCKED: TLS may hold octets that the socket no longer shows. */
-WaitResult imap_connection_wait(ImapConnection *connection, bool to_send, gint64 deadline_us);
+/* Waits for octets from the server, with `to_send` also for room, and until `wake_fd` can be read (-1: not for that). `expected`: at
+ * least so many must come, so that to be woken for each few of them is not worth it; what comes is not kept waiting for more than
+ * some milliseconds all the same. Only after imap_connection_receive was TRANSFER_BLOCKED: TLS may hold octets that the socket no
+ * longer shows. */
+WaitResult imap_connection_wait(ImapConnection *connection, gsize expected, bool to_send, int wake_fd, gint64 deadline_us);
 
 /* Why the connection is lost, as libcurl says it; "" when the server just closed it. */
 const char *imap_connection_loss(const ImapConnection *connection);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "imap/creator.h"
+#include "imap/gates.h"
 #include "model/account.h"
 #include "model/observed.h"
 #include "plan/step.h"
@@ -14,8 +15,9 @@
 
 typedef struct Mailstore Mailstore;
 
-/* All must outlive it. `creator`: shared by those of one server; NULL: no other one makes mailboxes. */
-Mailstore *mailstore_new(const ImapSettings *settings, Creator *creator, Stop *stop);
+/* All must outlive it. `creator` and `gates`: shared by those of one server; NULL: no other one makes mailboxes, or has sessions of
+ * users. */
+Mailstore *mailstore_new(const ImapSettings *settings, Creator *creator, Gates *gates, Stop *stop);
 void mailstore_free(Mailstore *mailstore);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Mailstore, mailstore_free)
 
@@ -23,12 +25,17 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Mailstore, mailstore_free)
  * says nothing about that. Faults as imap_session_open. */
 bool mailstore_connect(Mailstore *mailstore, bool *anew, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The same at `server`, a backend of the murder, by its own address and not through the frontend; makes sure that it is the one that
+ * is called so. FAULT_RETRY, and then it is mailstore_culprit. */
+bool mailstore_reach(Mailstore *mailstore, const char *server, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* What it was made with. */
 const ImapSettings *mailstore_settings(const Mailstore *mailstore);
 
 /* Name and version of the server as it says them (RFC 2971), once connected: "Cyrus IMAPD 3.6.1"; "an unknown server" when
- * it does not say. Valid until the next connect. */
-const char *mailstore_server(const Mailstore *mailstore);
+ * it does not say. Of the backend `backend` of a murder, if that is not NULL. NULL: not connected so far. Valid until the next
+ * connect. */
+const char *mailstore_server(const Mailstore *mailstore, const char *backend);
 /* Whether the server is part of a murder: then others behind it have the mailboxes, and what is asked or done at a mailbox goes
  * there. Known once connected. */
 bool mailstore_is_murder(const Mailstore *mailstore);
@@ -60,6 +67,10 @@ bool mailstore_observe(Mailstore *mailstore, const Account *account, const char 
 /* Deletes a mailbox; a user's with all its folders, another one only when it has none below it. "Does not exist" is success.
  * FAULT_PARK: the server refuses. FAULT_RETRY: the connection, or it has just deleted another one of this name. */
 bool mailstore_delete(Mailstore *mailstore, const char *mailbox, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* What is taken for true of a person's mailbox, on a single server, of which nothing was ever heard: that it is not there. Asks
+ * nobody; after mailstore_connect. Owned by the caller. */
+Observed *mailstore_assume(const Mailstore *mailstore);
 
 /* Only whether two mailboxes exist: `mailbox` and `previous`. *observed is owned by the caller. */
 bool mailstore_observe_names(Mailstore *mailstore, const char *mailbox, const char *previous, Observed **observed,

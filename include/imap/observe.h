@@ -23,7 +23,8 @@ bool observe_mailbox_answers(const char *uri, GPtrArray *commands, bool with_pre
 GPtrArray *observe_places_commands(const Namespace *names, const char *mailbox, const char *previous);
 bool observe_places_answers(const char *uri, GPtrArray *commands, bool with_previous, Observed *observed,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Then, at that server: the quota of the one that is there. Faults as above. */
+/* Then, at that server: the quota of the one that is there. Faults as above; FAULT_RETRY also when it is not there: it was moved, and
+ * the frontend has not heard of it yet. */
 GPtrArray *observe_quota_commands(const Namespace *names, const char *mailbox);
 bool observe_quota_answers(const char *uri, GPtrArray *commands, Observed *observed, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

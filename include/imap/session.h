@@ -4,6 +4,7 @@
 #pragma once
 
 #include "imap/command.h"
+#include "imap/gate.h"
 #include "imap/settings.h"
 #include "wait/wait.h"
 
@@ -16,7 +17,11 @@ typedef struct ImapSession ImapSession;
  * read. FAULT_RETRY: everything that may heal. The arguments must outlive the session. */
 ImapSession *imap_session_open(const ImapSettings *settings, const char *authorize_as, Stop *stop,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Says LOGOUT when the session is alive, and does not wait long for the answer. */
+/* The same as the user `login`, with a place at the gate (NULL: there is none) for as long as the session is open. Faults also as
+ * gate_enter. */
+ImapSession *imap_session_open_user(const ImapSettings *settings, Gate *gate, const char *login, Stop *stop,
+                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Says LOGOUT when the session is alive, and does not wait for the answer. */
 void imap_session_close(ImapSession *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapSession, imap_session_close)
 
@@ -29,6 +34,13 @@ const char *imap_session_server(const ImapSession *session);
  * lost (the message names the command the server did not answer), timed out, or speaks no IMAP, or the replies together
  * take more than 64 MiB. */
 bool imap_session_run(ImapSession *session, GPtrArray *commands, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same piece by piece, for who gets more to send while answers are under way: `command` is sent behind those that are (it must
+ * live until it is answered), and its answer comes in their order. Not between imap_session_run and the answers. */
+void imap_session_add(ImapSession *session, ImapCommand *command);
+/* Sends and reads what is possible. When nothing is, waits for the server, or until `wake_fd` can be read (-1: not for that); not
+ * when all have an answer. Faults as above, of the first command that has none. */
+bool imap_session_advance(ImapSession *session, int wake_fd, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Is a session that rested still usable? Looks, without waiting, whether the server has closed it or said BYE (idle
  * time-out, restart). */

@@ -11,6 +11,7 @@ typedef struct {
     bool insecure;        /* no TLS over loopback */
     gint64 timeout_us;    /* without any progress */
     guint window;         /* commands in flight */
+    guint max_sessions;   /* at the same time, to each server; 0: as many as the workers need */
     GPtrArray *backends;  /* of ImapBackend*: those servers behind the frontend that are not reached by their own names; NULL: none */
 } ImapSettings;
 

@@ -22,7 +22,7 @@ bool imap_says_no_partition(const ImapCommand *command);
 bool imap_says_backend_unavailable(const ImapCommand *command);
 /* "Not now": the server itself, one behind it or the master of a murder cannot be asked, or a mailbox is on its way to another server
  * (RFC 5530 UNAVAILABLE, or Cyrus' words: "Server(s) unavailable to complete operation", "no connection to server", "unable to
- * reserve mailbox on mupdate server", "Mailbox is currently reserved"). */
+ * reserve mailbox on mupdate server", "Mailbox is currently reserved", "Mailbox has been moved to another server"). */
 bool imap_says_unavailable(const ImapCommand *command);
 
 /* Sets FAULT_PARK, or FAULT_RETRY for what is just unavailable: "URI: OPERATION: the server refuses COMMAND: its words". */

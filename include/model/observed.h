@@ -18,6 +18,7 @@ ObservedFolder *observed_folder_new(void);
 void observed_folder_free(ObservedFolder *folder);
 
 typedef struct {
+    bool assumed;          /* nobody looked: nothing is known that speaks for the mailbox */
     bool mailbox_exists;
     bool previous_exists;  /* the mailbox under the name that the state recorded, when that is another one */
     bool murder;           /* the server is a frontend: others behind it have the mailboxes */

@@ -56,8 +56,9 @@ typedef struct {
 bool plan_make(const Entry *entry, const Account *desired, const Observed *observed, const PlanHistory *history,
                Plan **plan, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The first part of it where a murder has to be asked which server got the new mailbox before the rest can be planned: only
- * the parents and the creation under its name. *plan is owned by the caller; NULL: no mailbox has to be created. Once it is
+/* The first part of it where the server has to be asked before the rest can be planned: on a murder, which server got the new
+ * mailbox; where its absence is only assumed, whether it was there. Only the parents and the creation under its name, in the latter
+ * case also its quota. *plan is owned by the caller; NULL: no mailbox has to be created. Once it is
  * carried out, plan_make with what is there then makes the rest. Faults as plan_make. */
 bool plan_create(const Entry *entry, const Account *desired, const Observed *observed, const PlanHistory *history,
                  Plan **plan, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -30,6 +30,8 @@ typedef struct {
     char *partition;
     char *use;           /* special use (RFC 6154) of a folder, "\\Sent", where the server knows such */
     bool by_admin;       /* the folder is created by the administrator: only that one may choose a partition */
+    bool assumed;        /* nobody asked whether the mailbox to be created is there: the answer tells */
+    bool existed;        /* and so it told, once the step was carried out: it was */
     bool single;         /* the attribute has one value, whatever the schema allows */
     char *name;          /* attribute, identifier */
     char *before;        /* as shown to people: old name, old quota, old value; NULL: there was nothing */
@@ -47,6 +49,9 @@ void step_free(Step *step);
 const char *step_kind_name(StepKind kind);
 /* What the step works on: "mail", "user/jane@example.org", "Calendar". Owned by the caller. */
 char *step_target(const Step *step);
+
+/* A quota in KiB as people are shown it; NULL: none. Owned by the caller. */
+char *step_show_quota(gint64 quota_kib);
 
 /* What became of a step that was tried. */
 typedef struct {

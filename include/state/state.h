@@ -130,11 +130,14 @@ bool state_count_hosts(State *state, HostCounted counted, gpointer user_data, GE
 bool state_find_host(State *state, const char *domain, const char *unique_id, char **host,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The version of the IMAP server at `uri` that dies of a step, as it was noted; NULL: none was. */
+/* The version of an IMAP server that dies of a step, as it was noted; NULL: none was. `uri`: the server's, or of a backend of a
+ * murder its name in lower case. */
 bool state_find_block(State *state, const char *uri, char **version, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool state_note_block(State *state, const char *uri, const char *version, const char *problem,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Forgets it, and queues the entries whose record has a blocked step. */
+/* Whether there is such a note of any server. */
+bool state_has_block(State *state, bool *any, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Forgets it, and queues the entries whose record has a blocked step; for a backend those that are there. */
 bool state_lift_block(State *state, const char *uri, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Notes that a server is out, and why (`message` NULL: it is not). Without `server`, that none is. */

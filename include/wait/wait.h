@@ -28,6 +28,9 @@ typedef enum {
  * stopping ends the wait. `fd` -1: a plain pause. */
 WaitResult wait_for(Stop *stop, int fd, short events, gint64 deadline_us, bool idle);
 
+/* The same, also until `wake_fd` can be read (-1: not for that); it is left as it is. */
+WaitResult wait_for_either(Stop *stop, int fd, short events, int wake_fd, gint64 deadline_us, bool idle);
+
 /* The exponential back-off of every retry: 1 s doubled by attempt (counted from 1) up to an hour, with a jitter of a
  * quarter so that many do not come back at once. Microseconds. */
 gint64 wait_backoff_us(guint attempt);

@@ -77,6 +77,8 @@ bool apply_plan(const Plan *plan, const char *login, Directory *directory, Mails
         for (guint i = 0; i < outcomes->len; i++) {
             const StepOutcome *outcome = g_ptr_array_index(outcomes, i);
 
+            if (outcome->step->existed)
+                continue;
             g_ptr_array_add(journal, make_row(outcome->step, outcome->refusal));
         }
         if (!done) {

@@ -16,18 +16,19 @@ typedef enum {
 
 struct Blocked {
     State *state;
-    const char *uri;
+    char *server;
     GMutex lock;
-    char *server; /* NULL: not connected so far */
+    char *version; /* NULL: not connected so far */
+    bool asked;    /* blocked_must_ask has found somebody */
     Verdict verdict;
 };
 
-Blocked *blocked_new(State *state, const char *uri)
+Blocked *blocked_new(State *state, const char *server)
 {
     Blocked *blocked = g_new0(Blocked, 1);
 
     blocked->state = state;
-    blocked->uri = uri;
+    blocked->server = g_strdup(server);
     g_mutex_init(&blocked->lock);
     return blocked;
 }
@@ -38,34 +39,35 @@ void blocked_free(Blocked *blocked)
         return;
     g_mutex_clear(&blocked->lock);
     g_free(blocked->server);
+    g_free(blocked->version);
     g_free(blocked);
 }
 
-static bool examine_server(Blocked *blocked, const char *server, Verdict *verdict, GError **error)
+static bool examine_version(Blocked *blocked, const char *version, Verdict *verdict, GError **error)
 {
-    g_autofree char *version = NULL;
+    g_autofree char *died = NULL;
 
-    if (!state_find_block(blocked->state, blocked->uri, &version, error))
+    if (!state_find_block(blocked->state, blocked->server, &died, error))
         return false;
-    *verdict = version != NULL && strcmp(version, server) == 0 ? VERDICT_DIES : VERDICT_UNKNOWN;
-    if (version == NULL || *verdict == VERDICT_DIES)
+    *verdict = died != NULL && strcmp(died, version) == 0 ? VERDICT_DIES : VERDICT_UNKNOWN;
+    if (died == NULL || *verdict == VERDICT_DIES)
         return true;
     log_entry(G_LOG_LEVEL_MESSAGE, NULL, NULL, "%s: is %s now, was %s: folder types of shared mailboxes are tried again",
-              blocked->uri, server, version);
-    return state_lift_block(blocked->state, blocked->uri, error);
+              blocked->server, version, died);
+    return state_lift_block(blocked->state, blocked->server, error);
 }
 
-bool blocked_notice_server(Blocked *blocked, const char *server, GError **error)
+bool blocked_notice_version(Blocked *blocked, const char *version, GError **error)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&blocked->lock);
     Verdict verdict;
 
-    if (g_strcmp0(blocked->server, server) == 0)
+    if (g_strcmp0(blocked->version, version) == 0)
         return true;
-    if (!examine_server(blocked, server, &verdict, error))
+    if (!examine_version(blocked, version, &verdict, error))
         return false;
-    g_free(blocked->server);
-    blocked->server = g_strdup(server);
+    g_free(blocked->version);
+    blocked->version = g_strdup(version);
     blocked->verdict = verdict;
     return true;
 }
@@ -85,9 +87,12 @@ bool blocked_is(Blocked *blocked)
 bool blocked_must_ask(Blocked *blocked)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&blocked->lock);
-    g_autofree char *version = NULL;
+    g_autofree char *died = NULL;
 
-    return blocked->server == NULL && state_find_block(blocked->state, blocked->uri, &version, NULL) && version != NULL;
+    if (blocked->version != NULL || blocked->asked || !state_find_block(blocked->state, blocked->server, &died, NULL))
+        return false;
+    blocked->asked = died != NULL;
+    return blocked->asked;
 }
 
 static bool note_death(Blocked *blocked, GError **error)
@@ -96,10 +101,10 @@ static bool note_death(Blocked *blocked, GError **error)
         "the server dies of SETMETADATA on a shared mailbox (github.com/cyrusimap/cyrus-imapd/issues/4611); shared folders and "
         "resources stay without their folder type until another version runs there";
 
-    if (!state_note_block(blocked->state, blocked->uri, blocked->server, PROBLEM, error))
+    if (!state_note_block(blocked->state, blocked->server, blocked->version, PROBLEM, error))
         return false;
     blocked->verdict = VERDICT_DIES;
-    log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "%s: %s: %s", blocked->uri, blocked->server, PROBLEM);
+    log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "%s: %s: %s", blocked->server, blocked->version, PROBLEM);
     return true;
 }
 

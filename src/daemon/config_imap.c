@@ -2,6 +2,7 @@
 
 #include "daemon/config_transport.h"
 #include "imap/backend.h"
+#include "imap/gates.h"
 #include "model/fault.h"
 #include "model/server_name.h"
 
@@ -82,14 +83,28 @@ const SettingType type_backends = {"a mapping of servers' names to their URIs", 
 
 /* --- the servers of domains */
 
-static void check_server(const Reading *reading, const ConfigNode *section, const ImapSettings *settings)
+/* A worker has its administrator's session when it waits for a user's: with places for the former only nothing would ever go on.
+ * What a domain inherits is told at the top. */
+static void check_sessions(const Reading *reading, const ConfigNode *section, guint max_sessions, guint workers)
+{
+    const ConfigNode *at = config_node_find(section, "max_sessions");
+    guint apart = gates_admin_sessions(workers);
+
+    if (at != NULL && max_sessions != 0 && max_sessions <= apart)
+        config_mistakes_add(reading->mistakes, at->line, at->column,
+                            "imap.max_sessions: %u workers need at least %u: %u as administrator, and one as a user; want more of "
+                            "them, fewer workers, or 0: as many as they need", workers, apart + 1, apart);
+}
+
+static void check_server(const Reading *reading, const ConfigNode *section, const ImapSettings *settings, guint workers)
 {
     if (settings->uri != NULL)
         config_transport_check(reading, section, settings->uri, settings->insecure, true);
     config_transport_check_backends(reading, section, settings);
+    check_sessions(reading, section, settings->max_sessions, workers);
 }
 
-static ImapSettings *read_server(const Reading *reading, const ConfigNode *domain, const ImapSettings *base)
+static ImapSettings *read_server(const Reading *reading, const ConfigNode *domain, const ImapSettings *base, guint workers)
 {
     ImapSettings *settings = imap_settings_new();
 
@@ -101,7 +116,7 @@ static ImapSettings *read_server(const Reading *reading, const ConfigNode *domai
         if (own != NULL)
             config_setting_read(reading, setting, own, settings);
     }
-    check_server(reading, config_node_find(domain, "imap"), settings);
+    check_server(reading, config_node_find(domain, "imap"), settings, workers);
     return settings;
 }
 
@@ -124,7 +139,7 @@ void config_imap_read(const Reading *reading, const ConfigNode *root, Config *co
 {
     const ConfigNode *domains = config_node_find(root, "domains");
 
-    check_server(reading, config_node_find(root, "imap"), config->imap);
+    check_server(reading, config_node_find(root, "imap"), config->imap, config->workers);
     for (guint i = 0; domains != NULL && domains->kind == CONFIG_MAPPING && i < domains->keys->len; i++) {
         const ConfigNode *name = g_ptr_array_index(domains->keys, i);
         const ConfigNode *domain = g_ptr_array_index(domains->values, i);
@@ -132,7 +147,7 @@ void config_imap_read(const Reading *reading, const ConfigNode *root, Config *co
 
         if (section != NULL && section->kind == CONFIG_MAPPING)
             g_hash_table_insert(config->imap_of_domain, g_ascii_strdown(name->text, -1),
-                                share(config->imap_servers, read_server(reading, domain, config->imap)));
+                                share(config->imap_servers, read_server(reading, domain, config->imap, config->workers)));
     }
 }
 

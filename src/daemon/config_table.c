@@ -77,6 +77,8 @@ const Setting config_settings[] = {
      .help = "longest wait for the server without any progress"},
     {"imap.window", &type_count, PLACE_INHERITED, IMAP_FIELD(window), .fallback = "64", .min = 1, .max = 1024,
      .help = "commands sent ahead of their answers"},
+    {"imap.max_sessions", &type_count, PLACE_INHERITED, IMAP_FIELD(max_sessions), .fallback = "0", .max = 1024,
+     .help = "sessions open to each server at the same time; 0: as many as the workers need"},
     {"imap.backends", &type_backends, PLACE_INHERITED, IMAP_FIELD(backends), .fallback = "{}",
      .help = "URIs of the servers behind a murder's frontend, by server name; a server that is not here is reached by its name"},
     {"imap.mail_host", &type_host, PLACE_INHERITED, DOMAIN_FIELD(mail_host),

@@ -2,7 +2,6 @@
 
 #include "daemon/shared.h"
 #include "imap/mailstore.h"
-#include "imap/space.h"
 
 /* Servers that are tried at the same time: one that hangs must not keep the others from coming back. */
 enum { TRIES_AT_A_TIME = 8 };
@@ -12,15 +11,15 @@ typedef struct {
     const ImapSettings *settings;
 } Try;
 
-/* A backend is asked without its frontend, by name. */
+/* A backend is logged in to without its frontend, by name, and asked for nothing: many a question makes Cyrus choose a place for
+ * mailboxes (see creator.h). */
 static bool answers(const Shared *shared, const Try *try, GError **error)
 {
-    g_autoptr(Mailstore) mailstore = mailstore_new(try->settings, NULL, shared->stop);
-    gint64 free_kib;
+    g_autoptr(Mailstore) mailstore = mailstore_new(try->settings, NULL, NULL, shared->stop);
 
     if (g_strcmp0(try->server, try->settings->uri) == 0)
         return mailstore_connect(mailstore, NULL, error);
-    return mailstore_read_space(mailstore, try->server, &free_kib, error);
+    return mailstore_reach(mailstore, try->server, error);
 }
 
 static void look(gpointer data, gpointer user_data)

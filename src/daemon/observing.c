@@ -34,6 +34,14 @@ static bool is_doubtful(const Job *job)
         || (mailstore_is_murder(job->mailstore) && !server_name_equal(record->mail_host, job->account->host_asked));
 }
 
+/* An entry that we hear of for the first time. A mailbox that is there all the same says so when it is to be created: then is the
+ * time to look at it. */
+static bool is_likely_new(const Job *job)
+{
+    return job->record == NULL && job->account->login != NULL && !job->change->verify && !job->vacated
+        && !job->shared->options->dry_run && !mailstore_is_murder(job->mailstore);
+}
+
 bool observing_look(Job *job, bool folders, GError **error)
 {
     /* All of it is cheap to ask, and only the server knows the rights that are not ours. */
@@ -56,6 +64,10 @@ bool observing_observe(Job *job, GError **error)
     job->change->verify = job->change->verify || is_doubtful(job);
     if (job->account->login != NULL && g_strcmp0(recorded, job->account->mailbox) == 0 && !job->change->verify) {
         job->observed = observe_record(job);
+        return true;
+    }
+    if (is_likely_new(job)) {
+        job->observed = mailstore_assume(job->mailstore);
         return true;
     }
     return observing_look(job, recorded == NULL || job->change->verify, error);

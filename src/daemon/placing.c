@@ -1,9 +1,8 @@
 #include "daemon/placing.h"
 
-#include "apply/apply.h"
+#include "daemon/creating.h"
 #include "daemon/murder.h"
 #include "daemon/observing.h"
-#include "daemon/remember.h"
 #include "model/fault.h"
 #include "policy/placement.h"
 
@@ -103,26 +102,6 @@ static bool wait_until_shown(Job *job, GError **error)
     return fail_hidden(job, hidden_us, error);
 }
 
-static bool try_create(Job *job, GError **error)
-{
-    g_autoptr(GPtrArray) folders = g_ptr_array_new();
-    g_autoptr(GPtrArray) acl = g_ptr_array_new();
-    PlanHistory history = job_history(job, folders, acl);
-
-    if (!plan_create(job->entry, job->account, job->observed, &history, &job->plan, error))
-        return false;
-    if (job->plan == NULL)
-        return true;
-    if (!remember_plan(job, error))
-        return false;
-    if (!apply_plan(job->plan, NULL, job->directory, job->mailstore, job->journal, error))
-        return false;
-    murder_create(job->shared->murder, job->account->mailbox, job->backend);
-    job->created_steps = job->plan->steps->len;
-    g_clear_pointer(&job->plan, plan_free);
-    return true;
-}
-
 /* Whether another backend can have it, since the one that was chosen turned out not to answer. */
 static bool choose_another(Job *job, const GError *fault)
 {
@@ -141,7 +120,7 @@ static bool create(Job *job, GError **error)
 {
     g_autoptr(GError) fault = NULL;
 
-    while (!try_create(job, &fault)) {
+    while (!creating_try(job, &fault)) {
         if (!choose_another(job, fault)) {
             g_propagate_error(error, g_steal_pointer(&fault));
             return false;
@@ -149,6 +128,8 @@ static bool create(Job *job, GError **error)
         g_clear_error(&fault);
         mailstore_begin(job->mailstore);
     }
+    if (job->created_steps > 0)
+        murder_create(job->shared->murder, job->account->mailbox, job->backend);
     return true;
 }
 

@@ -1,6 +1,7 @@
 #include "daemon/provision.h"
 
 #include "apply/apply.h"
+#include "daemon/creating.h"
 #include "daemon/decision.h"
 #include "daemon/depart.h"
 #include "daemon/log.h"
@@ -74,12 +75,24 @@ static void leave_out(Job *job, const Plan *risky)
     job->blocked = g_strdup_printf("%s: %s", step_kind_name(step->kind), step->after);
 }
 
-static void leave_out_blocked(Job *job)
+/* What the server dies of that has the mailbox. */
+static Blocked *find_blocked(const Job *job)
 {
-    g_autoptr(Plan) risky = blocked_is(shared_blocked(job->shared, job_imap(job))) ? plan_split_risky(job->plan) : NULL;
+    return shared_blocked(job->shared, job_imap(job), plan_present_server(job->plan));
+}
 
+/* Whoever comes to a backend may find that it is another version now. */
+static bool leave_out_blocked(Job *job, GError **error)
+{
+    const char *version = mailstore_server(job->mailstore, plan_present_server(job->plan));
+    g_autoptr(Plan) risky = NULL;
+
+    if (version != NULL && !blocked_notice_version(find_blocked(job), version, error))
+        return false;
+    risky = blocked_is(find_blocked(job)) ? plan_split_risky(job->plan) : NULL;
     if (risky != NULL)
         leave_out(job, risky);
+    return true;
 }
 
 static bool make_plan(Job *job, GError **error)
@@ -91,8 +104,7 @@ static bool make_plan(Job *job, GError **error)
     if (!plan_make(job->entry, job->account, job->observed, &history, &job->plan, error))
         return false;
     job->acl = plan_recorded_acl(job->account, job->observed, &history);
-    leave_out_blocked(job);
-    return true;
+    return leave_out_blocked(job, error);
 }
 
 void provision_print_plan(Shared *shared, const Plan *plan, const char *domain)
@@ -110,7 +122,7 @@ static bool carry_out_risky(Job *job, const Plan *risky, guint *steps, GError **
 {
     bool dies = false;
 
-    if (!blocked_apply(shared_blocked(job->shared, job_imap(job)), risky, job->mailstore, job->journal, &dies, error))
+    if (!blocked_apply(find_blocked(job), risky, job->mailstore, job->journal, &dies, error))
         return false;
     if (dies) {
         leave_out(job, risky);
@@ -182,6 +194,7 @@ bool provision_change(Shared *shared, Directory *directory, Mailstore *mailstore
         return true;
     return placing_choose(&job, error)
         && placing_create(&job, error)
+        && creating_assumed(&job, error)
         && make_plan(&job, error)
         && carry_out(&job, error)
         && remember_others(&job, error)

@@ -109,7 +109,7 @@ static GPtrArray *make_journals(GPtrArray *leftovers, GPtrArray *removals)
 /* On a connection of its own, which is not kept: passes are rare. */
 static bool pass(Shared *shared, const ImapSettings *server, GPtrArray *leftovers, GPtrArray *removals, GError **error)
 {
-    g_autoptr(Mailstore) mailstore = mailstore_new(server, NULL, shared->stop);
+    g_autoptr(Mailstore) mailstore = mailstore_new(server, NULL, NULL, shared->stop);
     g_autoptr(GHashTable) identifiers = g_hash_table_new(g_str_hash, g_str_equal);
     CleanupResult result;
 

@@ -19,13 +19,15 @@ void shared_init(Shared *shared, const Config *config, const RunOptions *options
     progress_init(&shared->progress, options->sync && !options->dry_run);
     shared->outages = outages_new(state);
     shared->murder = murder_new(state, shared->outages);
-    shared->blocked = g_ptr_array_new_with_free_func((GDestroyNotify)blocked_free);
+    g_mutex_init(&shared->blocked_lock);
+    shared->blocked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)blocked_free);
     shared->creators = g_ptr_array_new_with_free_func((GDestroyNotify)creator_free);
+    shared->gates = g_ptr_array_new_with_free_func((GDestroyNotify)gates_free);
     for (guint i = 0; i < config->imap_servers->len; i++) {
         const ImapSettings *settings = g_ptr_array_index(config->imap_servers, i);
 
-        g_ptr_array_add(shared->blocked, blocked_new(state, settings->uri));
         g_ptr_array_add(shared->creators, creator_new(settings, stop, state_last_written_us(state)));
+        g_ptr_array_add(shared->gates, gates_new(settings, config->workers));
     }
     g_rw_lock_init(&shared->shared_lock);
     g_mutex_init(&shared->decide_lock);
@@ -41,8 +43,10 @@ void shared_init(Shared *shared, const Config *config, const RunOptions *options
 void shared_clear(Shared *shared)
 {
     g_clear_pointer(&shared->domains, domains_free);
-    g_ptr_array_unref(shared->blocked);
+    g_hash_table_unref(shared->blocked);
+    g_mutex_clear(&shared->blocked_lock);
     g_ptr_array_unref(shared->creators);
+    g_ptr_array_unref(shared->gates);
     murder_free(shared->murder);
     outages_free(shared->outages);
     g_rw_lock_clear(&shared->shared_lock);
@@ -57,20 +61,24 @@ void shared_clear(Shared *shared)
     g_clear_error(&shared->fatal);
 }
 
-Blocked *shared_blocked(const Shared *shared, const ImapSettings *server)
+Blocked *shared_blocked(Shared *shared, const ImapSettings *server, const char *backend)
 {
-    guint at = 0;
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&shared->blocked_lock);
+    g_autofree char *name = backend != NULL ? g_ascii_strdown(backend, -1) : g_strdup(server->uri);
+    Blocked *blocked = g_hash_table_lookup(shared->blocked, name);
 
-    g_ptr_array_find(shared->config->imap_servers, server, &at);
-    return g_ptr_array_index(shared->blocked, at);
+    if (blocked != NULL)
+        return blocked;
+    blocked = blocked_new(shared->state, name);
+    g_hash_table_insert(shared->blocked, g_steal_pointer(&name), blocked);
+    return blocked;
 }
 
-bool shared_must_ask(const Shared *shared)
+bool shared_must_ask(Shared *shared)
 {
-    for (guint i = 0; i < shared->blocked->len; i++)
-        if (blocked_must_ask(g_ptr_array_index(shared->blocked, i)))
-            return true;
-    return false;
+    bool any = false;
+
+    return !g_atomic_int_get(&shared->connected) && state_has_block(shared->state, &any, NULL) && any;
 }
 
 void shared_claim(Shared *shared, const char *mailbox)

@@ -1,6 +1,7 @@
 #include "daemon/stores.h"
 
 #include "model/fault.h"
+#include "policy/placement.h"
 
 struct Stores {
     Shared *shared;
@@ -16,7 +17,8 @@ Stores *stores_new(Shared *shared)
     stores->mailstores = g_ptr_array_new_with_free_func((GDestroyNotify)mailstore_free);
     for (guint i = 0; i < servers->len; i++)
         g_ptr_array_add(stores->mailstores,
-                        mailstore_new(g_ptr_array_index(servers, i), g_ptr_array_index(shared->creators, i), shared->stop));
+                        mailstore_new(g_ptr_array_index(servers, i), g_ptr_array_index(shared->creators, i),
+                                      g_ptr_array_index(shared->gates, i), shared->stop));
     return stores;
 }
 
@@ -28,6 +30,58 @@ void stores_free(Stores *stores)
     g_free(stores);
 }
 
+/* Of one that lasts the lookout knows best. */
+static gint64 begin_outage(const Stores *stores, const char *server, const ImapSettings *settings, gint64 asked_us,
+                           const GError *fault)
+{
+    Outages *outages = stores->shared->outages;
+    bool lasts = !stores->shared->options->sync && outages_is_out(outages, server);
+
+    if (!lasts && fault_of(fault) != FAULT_STATE) /* the state is told by who looks next */
+        outages_begin(outages, server, settings, asked_us, fault->message);
+    return g_get_monotonic_time() + (outages_is_out(outages, server) ? OUTAGE_PAUSE_LONGEST_US : 0);
+}
+
+/* One that died of a step is asked what it is now: nothing else may ever be done there. */
+static bool notice_backend(Stores *stores, Mailstore *mailstore, const char *backend, GError **error)
+{
+    const ImapSettings *settings = mailstore_settings(mailstore);
+    Blocked *blocked = shared_blocked(stores->shared, settings, backend);
+    gint64 asked_us = g_get_monotonic_time();
+    g_autoptr(GError) fault = NULL;
+
+    if (!blocked_must_ask(blocked))
+        return true;
+    if (mailstore_reach(mailstore, backend, &fault))
+        return blocked_notice_version(blocked, mailstore_server(mailstore, backend), error);
+    if (!stop_asked_now(stores->shared->stop))
+        begin_outage(stores, backend, settings, asked_us, fault);
+    return true;
+}
+
+static bool notice_backends(Stores *stores, Mailstore *mailstore, GError **error)
+{
+    Shared *shared = stores->shared;
+    g_autoptr(GPtrArray) backends = NULL;
+    bool any;
+
+    if (!mailstore_is_murder(mailstore))
+        return true;
+    if (!state_has_block(shared->state, &any, error))
+        return false;
+    if (!any)
+        return true;
+    if (!murder_list_backends(shared->murder, mailstore_settings(mailstore), NULL, &backends, error))
+        return false;
+    for (guint i = 0; i < backends->len; i++) {
+        const PlacementBackend *backend = g_ptr_array_index(backends, i);
+
+        if (backend->reachable && !notice_backend(stores, mailstore, backend->name, error))
+            return false;
+    }
+    return true;
+}
+
 /* A connection that others got before the outage began says nothing. */
 static bool connect_store(Stores *stores, guint at, GError **error)
 {
@@ -37,11 +91,12 @@ static bool connect_store(Stores *stores, guint at, GError **error)
     bool anew;
 
     if (!mailstore_connect(mailstore, &anew, error)
-        || !blocked_notice_server(shared_blocked(shared, settings), mailstore_server(mailstore), error))
+        || !blocked_notice_version(shared_blocked(shared, settings, NULL), mailstore_server(mailstore, NULL), error))
         return false;
-    if (anew)
-        outages_end(shared->outages, settings->uri);
-    return true;
+    if (!anew)
+        return true;
+    outages_end(shared->outages, settings->uri);
+    return notice_backends(stores, mailstore, error);
 }
 
 /* What hangs would keep one worker after the other: the lookout says when it is back. A one-shot run has none. */
@@ -55,18 +110,6 @@ static bool may_use(const Stores *stores, const char *server, gint64 *until_us)
         return true;
     *until_us = g_get_monotonic_time() + OUTAGE_PAUSE_LONGEST_US;
     return false;
-}
-
-/* Of one that lasts the lookout knows best. */
-static gint64 begin_outage(const Stores *stores, const char *server, const ImapSettings *settings, gint64 asked_us,
-                           const GError *fault)
-{
-    Outages *outages = stores->shared->outages;
-    bool lasts = !stores->shared->options->sync && outages_is_out(outages, server);
-
-    if (!lasts && fault_of(fault) != FAULT_STATE) /* the state is told by who looks next */
-        outages_begin(outages, server, settings, asked_us, fault->message);
-    return g_get_monotonic_time() + (outages_is_out(outages, server) ? OUTAGE_PAUSE_LONGEST_US : 0);
 }
 
 /* Of several servers, one that is out stops only what needs it. */

@@ -219,16 +219,17 @@ bool directory_check_shown(Directory *directory, const DomainSettings *domain, c
 {
     g_auto(GStrv) before = g_strsplit(names != NULL ? names : "", " ", -1);
     g_auto(GStrv) read = domain_settings_attributes(domain);
+    g_autoptr(GPtrArray) missing = g_ptr_array_new();
 
     for (gsize i = 0; read[i] != NULL; i++) {
         g_autofree char *name = g_ascii_strdown(read[i], -1);
 
-        if (g_strv_contains((const char *const *)before, name) && entry_count_values(entry, name) == 0
-            && (!connection_open(&directory->connection, error)
-                || !connection_check_absent(&directory->connection, entry_dn(entry), read[i], error)))
-            return false;
+        if (g_strv_contains((const char *const *)before, name) && entry_count_values(entry, name) == 0)
+            g_ptr_array_add(missing, read[i]);
     }
-    return true;
+    return missing->len == 0
+        || (connection_open(&directory->connection, error)
+            && connection_check_absent(&directory->connection, entry_dn(entry), missing, error));
 }
 
 bool directory_locate(Directory *directory, const DomainSettings *domain, const char *unique_id, const char *last_dn,

@@ -5,22 +5,57 @@
 /* 389-ds' "get effective rights". The value is the authorisation identity as it is. */
 #define EFFECTIVE_RIGHTS "1.3.6.1.4.1.42.2.27.9.5.2"
 
-/* *doubt: it has a value, or the server does not tell. */
-static bool compare(Connection *connection, const char *dn, const char *attribute, int *result, bool *doubt, GError **error)
+static bool send_compare(Connection *connection, const char *dn, const char *attribute, int *id, GError **error)
 {
-    g_autofree char *operation = g_strdup_printf("compare \"%s\" of \"%s\"", attribute, dn);
     struct berval anything = {.bv_val = (char *)"0", .bv_len = 1};
-    g_autoptr(LDAPMessage) message = NULL;
-    int id;
+    int result = ldap_compare_ext(connection->ldap, dn, attribute, &anything, NULL, NULL, id);
 
-    *result = ldap_compare_ext(connection->ldap, dn, attribute, &anything, NULL, NULL, &id);
-    if (*result != LDAP_SUCCESS)
-        return connection_fail(connection, FAULT_RETRY, operation, *result, error);
-    if (!connection_wait(connection, id, LDAP_MSG_ALL, operation, &message, error))
+    return result == LDAP_SUCCESS || connection_fail(connection, FAULT_RETRY, "compare", result, error);
+}
+
+static bool wait_compare(Connection *connection, int id, int *result, GError **error)
+{
+    g_autoptr(LDAPMessage) message = NULL;
+
+    if (!connection_wait(connection, id, LDAP_MSG_ALL, "compare", &message, error))
         return false;
     if (ldap_parse_result(connection->ldap, message, result, NULL, NULL, NULL, NULL, 0) != LDAP_SUCCESS)
         *result = LDAP_DECODING_ERROR;
-    switch (*result) {
+    return true;
+}
+
+/* The results of a comparison with each attribute, in order: new array of int. The server works while we send the next one. */
+static bool compare_all(Connection *connection, const char *dn, GPtrArray *attributes, GArray **results, GError **error)
+{
+    g_autoptr(GArray) found = g_array_sized_new(FALSE, TRUE, sizeof(int), attributes->len);
+
+    for (guint i = 0; i < attributes->len; i++) {
+        int id;
+
+        if (!send_compare(connection, dn, g_ptr_array_index(attributes, i), &id, error)) {
+            g_prefix_error(error, "\"%s\" of \"%s\": ", (const char *)g_ptr_array_index(attributes, i), dn);
+            return false;
+        }
+        g_array_append_val(found, id);
+    }
+    for (guint i = 0; i < attributes->len; i++) {
+        int *at = &g_array_index(found, int, i);
+
+        if (!wait_compare(connection, *at, at, error)) {
+            g_prefix_error(error, "\"%s\" of \"%s\": ", (const char *)g_ptr_array_index(attributes, i), dn);
+            return false;
+        }
+    }
+    *results = g_steal_pointer(&found);
+    return true;
+}
+
+/* *doubt: it has a value, or the server does not tell. */
+static bool judge_result(Connection *connection, const char *dn, const char *attribute, int result, bool *doubt, GError **error)
+{
+    g_autofree char *operation = NULL;
+
+    switch (result) {
     case LDAP_COMPARE_TRUE:
     case LDAP_COMPARE_FALSE:
     case LDAP_INSUFFICIENT_ACCESS:
@@ -34,7 +69,8 @@ static bool compare(Connection *connection, const char *dn, const char *attribut
         *doubt = false;
         return true;
     default: /* an int of the server, not an enum of ours */
-        return connection_fail(connection, FAULT_RETRY, operation, *result, error);
+        operation = g_strdup_printf("compare \"%s\" of \"%s\"", attribute, dn);
+        return connection_fail(connection, FAULT_RETRY, operation, result, error);
     }
 }
 
@@ -95,18 +131,11 @@ static bool fail(const Connection *connection, const char *dn, const char *attri
     return false;
 }
 
-/* A compare tells what is not there from what we may not compare. Who may not compare may read all the same: that the server's
- * account of our rights tells. */
-bool connection_check_absent(Connection *connection, const char *dn, const char *attribute, GError **error)
+/* Who may not compare may read all the same: that the server's account of our rights tells. */
+static bool clear_doubt(Connection *connection, const char *dn, const char *attribute, int result, GError **error)
 {
     Sight sight;
-    bool doubt = false;
-    int result;
 
-    if (!compare(connection, dn, attribute, &result, &doubt, error))
-        return false;
-    if (!doubt)
-        return true;
     if (!look(connection, dn, attribute, &sight, error))
         return false;
     if (sight == SIGHT_HIDDEN)
@@ -114,4 +143,23 @@ bool connection_check_absent(Connection *connection, const char *dn, const char 
                     "control", error);
     return (sight == SIGHT_READABLE && result == LDAP_INSUFFICIENT_ACCESS)
         || fail(connection, dn, attribute, "was changed by somebody else at the same time; it is read again", error);
+}
+
+/* A compare tells what is not there from what we may not compare. */
+bool connection_check_absent(Connection *connection, const char *dn, GPtrArray *attributes, GError **error)
+{
+    g_autoptr(GArray) results = NULL;
+
+    if (!compare_all(connection, dn, attributes, &results, error))
+        return false;
+    for (guint i = 0; i < attributes->len; i++) {
+        const char *attribute = g_ptr_array_index(attributes, i);
+        int result = g_array_index(results, int, i);
+        bool doubt = false;
+
+        if (!judge_result(connection, dn, attribute, result, &doubt, error)
+            || (doubt && !clear_doubt(connection, dn, attribute, result, error)))
+            return false;
+    }
+    return true;
 }

@@ -84,14 +84,22 @@ static int count_values(LDAP *ldap, LDAPMessage *message, const char *attribute)
     return count;
 }
 
-static bool read_back(Connection *connection, const char *dn, GPtrArray *steps, LDAPMessage **message, GError **error)
+/* The attributes that get one: of char*, which belong to the steps. */
+static GPtrArray *list_first_values(GPtrArray *steps)
 {
-    g_autoptr(GPtrArray) attributes = g_ptr_array_new();
-    int id;
+    GPtrArray *attributes = g_ptr_array_new();
 
     for (guint i = 0; i < steps->len; i++)
         if (is_first_value(g_ptr_array_index(steps, i)))
             g_ptr_array_add(attributes, ((const Step *)g_ptr_array_index(steps, i))->name);
+    return attributes;
+}
+
+static bool read_back(Connection *connection, const char *dn, GPtrArray *steps, LDAPMessage **message, GError **error)
+{
+    g_autoptr(GPtrArray) attributes = list_first_values(steps);
+    int id;
+
     if (attributes->len == 0)
         return true;
     g_ptr_array_add(attributes, NULL);
@@ -125,13 +133,9 @@ static bool give_way(Connection *connection, const char *dn, GPtrArray *steps, G
 /* To add to what we may not read would give an attribute two values. */
 static bool check_first_values(Connection *connection, const char *dn, GPtrArray *steps, GError **error)
 {
-    for (guint i = 0; i < steps->len; i++) {
-        const Step *step = g_ptr_array_index(steps, i);
+    g_autoptr(GPtrArray) attributes = list_first_values(steps);
 
-        if (is_first_value(step) && !connection_check_absent(connection, dn, step->name, error))
-            return false;
-    }
-    return true;
+    return connection_check_absent(connection, dn, attributes, error);
 }
 
 bool connection_write(Connection *connection, const char *dn, GPtrArray *steps, GError **error)

@@ -1,6 +1,7 @@
 #include "imap/backends.h"
 
 #include "imap/backend.h"
+#include "imap/identity.h"
 #include "model/fault.h"
 #include "model/server_name.h"
 
@@ -9,10 +10,12 @@ typedef struct {
     GPtrArray *settings; /* of ImapSettings*, one an address */
     guint answered;      /* index of the address that answered last */
     ImapSession *admin;  /* NULL: none open */
+    char *identity;      /* what the server there said it is at the last one; NULL: there was none */
 } Place;
 
 struct Backends {
     const ImapSettings *frontend;
+    Gates *gates;
     Stop *stop;
     GHashTable *places; /* char* server -> Place* */
     bool died;
@@ -22,14 +25,16 @@ static void place_free(Place *place)
 {
     g_clear_pointer(&place->admin, imap_session_close);
     g_ptr_array_unref(place->settings);
+    g_free(place->identity);
     g_free(place);
 }
 
-Backends *backends_new(const ImapSettings *frontend, Stop *stop)
+Backends *backends_new(const ImapSettings *frontend, Gates *gates, Stop *stop)
 {
     Backends *backends = g_new0(Backends, 1);
 
     backends->frontend = frontend;
+    backends->gates = gates;
     backends->stop = stop;
     backends->places = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)place_free);
     return backends;
@@ -68,7 +73,8 @@ static void add_problem(GString *problems, const GError *fault)
 static ImapSession *open_one(const Backends *backends, const ImapSettings *settings, const char *server, const char *login,
                              GError **error)
 {
-    g_autoptr(ImapSession) session = imap_session_open(settings, login, backends->stop, error);
+    Gate *gate = login != NULL ? gates_find(backends->gates, server) : NULL;
+    g_autoptr(ImapSession) session = imap_session_open_user(settings, gate, login, backends->stop, error);
     const char *name = session != NULL ? imap_session_server(session) : NULL;
 
     if (name == NULL || server_name_equal(name, server))
@@ -101,6 +107,15 @@ static ImapSession *open_at(Backends *backends, const char *server, const char *
     return NULL;
 }
 
+static ImapSession *open_admin(Backends *backends, const char *server, GError **error)
+{
+    g_autoptr(ImapSession) session = open_at(backends, server, NULL, error);
+
+    if (session == NULL || !identity_ask(session, &find_place(backends, server)->identity, error))
+        return NULL;
+    return g_steal_pointer(&session);
+}
+
 /* The frontend took the same name and password, so it is the backend that has to be mended, and the work can wait for that. */
 bool backends_reach(Backends *backends, const char *server, GError **error)
 {
@@ -111,7 +126,7 @@ bool backends_reach(Backends *backends, const char *server, GError **error)
         g_clear_pointer(&place->admin, imap_session_close);
     if (place->admin != NULL)
         return true;
-    place->admin = open_at(backends, server, NULL, &fault);
+    place->admin = open_admin(backends, server, &fault);
     if (place->admin != NULL)
         return true;
     g_set_error(error, FAULT, FAULT_RETRY, "%s%s", fault->message,
@@ -149,6 +164,13 @@ ImapSession *backends_open_user(Backends *backends, const char *server, const ch
     }
     g_propagate_error(error, g_steal_pointer(&fault));
     return NULL;
+}
+
+const char *backends_identity(const Backends *backends, const char *server)
+{
+    const Place *place = g_hash_table_lookup(backends->places, server);
+
+    return place != NULL ? place->identity : NULL;
 }
 
 bool backends_died(const Backends *backends)

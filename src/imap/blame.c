@@ -1,6 +1,6 @@
 #include "imap/blame.h"
 
-#include "imap/space.h"
+#include "imap/admin.h"
 
 static char *join(const GPtrArray *servers)
 {
@@ -11,15 +11,22 @@ static char *join(const GPtrArray *servers)
     return g_string_free(names, FALSE);
 }
 
+static bool answers(Mailstore *mailstore, const char *server, GError **error)
+{
+    g_autoptr(GPtrArray) commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
+
+    g_ptr_array_add(commands, imap_command_new("NOOP"));
+    return mailstore_run_at(mailstore, server, commands, error);
+}
+
 void blame_explain(Mailstore *mailstore, const GPtrArray *servers, bool unavailable, GError **error)
 {
     g_autofree char *names = join(servers);
-    gint64 free_kib;
 
     for (guint i = 0; i < servers->len; i++) {
         g_autoptr(GError) problem = NULL;
 
-        if (mailstore_read_space(mailstore, g_ptr_array_index(servers, i), &free_kib, &problem))
+        if (answers(mailstore, g_ptr_array_index(servers, i), &problem))
             continue;
         g_prefix_error(error, "%s: ", problem->message);
         return;

@@ -1,19 +1,30 @@
 #include "imap/connection.h"
 
 #include "imap/greeting.h"
+#include "imap/trust.h"
 #include "model/fault.h"
 
 #include <curl/curl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
+
+/* How long what has come waits for the rest of what must come. */
+#define GATHER_US ((gint64)G_USEC_PER_SEC / 100)
+
+/* OpenSSL's own groups, but first the one that Cyrus' tls_eccurve names: asked for another one first, a server makes us begin
+ * again, which takes a round trip and one more key. */
+#define GROUPS "P-256:X25519:P-384:P-521:X448"
 
 struct ImapConnection {
     CURL *curl;
     const ImapSettings *settings;
     Stop *stop;
+    GError *distrust;             /* why there are no authorities to verify a server by; NULL: there are, or no TLS */
     curl_socket_t socket;
+    int awaited;                  /* octets that must be there before the socket counts as readable */
     bool greeted;
     char *server;                 /* what the server calls itself; NULL: it does not say */
     char *refusal;                /* text of the server's last NO, BAD or BYE while connecting; NULL: none */
@@ -48,6 +59,18 @@ static int remember_socket(void *data, curl_socket_t fd, curlsocktype purpose)
     (void)purpose;
     connection->socket = fd;
     return CURL_SOCKOPT_OK;
+}
+
+/* libcurl would parse the file of authorities for each connection. */
+static CURLcode use_trust(G_GNUC_UNUSED CURL *curl, void *context, void *data)
+{
+    ImapConnection *connection = data;
+    X509_STORE *trust = trust_find(connection->settings->ca_file, &connection->distrust);
+
+    if (trust == NULL)
+        return CURLE_SSL_CACERT_BADFILE;
+    SSL_CTX_set_cert_store(context, trust);
+    return CURLE_OK;
 }
 
 /* libcurl calls it before each of its waits, which last a second at the most. */
@@ -103,9 +126,13 @@ static CURLcode set_target(ImapConnection *connection)
         curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, 1L),
         curl_easy_setopt(curl, CURLOPT_USE_SSL, tls),
         curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2),
+        curl_easy_setopt(curl, CURLOPT_SSL_EC_CURVES, GROUPS),
         curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L),
         curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L),
-        settings->ca_file == NULL ? CURLE_OK : curl_easy_setopt(curl, CURLOPT_CAINFO, settings->ca_file),
+        curl_easy_setopt(curl, CURLOPT_CAINFO, NULL),
+        curl_easy_setopt(curl, CURLOPT_CAPATH, NULL),
+        curl_easy_setopt(curl, CURLOPT_SSL_CTX_FUNCTION, use_trust),
+        curl_easy_setopt(curl, CURLOPT_SSL_CTX_DATA, connection),
         curl_easy_setopt(curl, CURLOPT_PROXY, ""),
         curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms),
         curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout_ms),
@@ -156,7 +183,7 @@ static Fault judge(CURLcode code, const char **hint)
         const char *hint;
     } known[] = {
         {CURLE_LOGIN_DENIED, FAULT_STOP, NULL},
-        {CURLE_SSL_CACERT_BADFILE, FAULT_STOP, "check the CA file and who may read it"},
+        {CURLE_SSL_CACERT_BADFILE, FAULT_STOP, NULL},
         {CURLE_URL_MALFORMAT, FAULT_STOP, "check the URI"},
         {CURLE_UNSUPPORTED_PROTOCOL, FAULT_STOP, "the URI must be imaps:// or imap://"},
         {CURLE_PEER_FAILED_VERIFICATION, FAULT_RETRY, "check the server's certificate, its host name and the CA file"},
@@ -185,7 +212,9 @@ static char *describe(const ImapConnection *connection, CURLcode code, const cha
     const char *reason = connection->refusal;
 
     if (code != CURLE_LOGIN_DENIED) {
-        const char *detail = connection->detail[0] != '\0' ? connection->detail : curl_easy_strerror(code);
+        const char *detail = connection->distrust != NULL    ? connection->distrust->message
+                           : connection->detail[0] != '\0' ? connection->detail
+                                                             : curl_easy_strerror(code);
         return g_strdup_printf("cannot connect: %s%s%s", detail, reason != NULL ? "; the server said: " : "",
                                reason != NULL ? reason : "");
     }
@@ -222,6 +251,7 @@ ImapConnection *imap_connection_open(const ImapSettings *settings, const char *a
     connection->settings = settings;
     connection->stop = stop;
     connection->socket = CURL_SOCKET_BAD;
+    connection->awaited = 1;
     connection->curl = curl_easy_init();
     code = connection->curl == NULL ? CURLE_FAILED_INIT : set_callbacks(connection);
     if (code == CURLE_OK)
@@ -249,6 +279,7 @@ void imap_connection_close(ImapConnection *connection)
     if (connection == NULL)
         return;
     curl_easy_cleanup(connection->curl);
+    g_clear_error(&connection->distrust);
     g_free(connection->server);
     g_free(connection->refusal);
     g_free(connection);
@@ -286,10 +317,28 @@ Transfer imap_connection_receive(ImapConnection *connection, char *buffer, gsize
     return judge_transfer(connection, code, *moved);
 }
 
-WaitResult imap_connection_wait(ImapConnection *connection, bool to_send, gint64 deadline_us)
+/* An error here costs no more than that we are woken for less. */
+static void await(ImapConnection *connection, int octets)
 {
+    if (connection->awaited != octets)
+        setsockopt(connection->socket, SOL_SOCKET, SO_RCVLOWAT, &octets, sizeof octets);
+    connection->awaited = octets;
+}
+
+WaitResult imap_connection_wait(ImapConnection *connection, gsize expected, bool to_send, int wake_fd, gint64 deadline_us)
+{
+    gint64 gather_us = g_get_monotonic_time() + GATHER_US;
+
     acknowledge_at_once(connection->socket);
-    return wait_for(connection->stop, connection->socket, to_send ? POLLIN | POLLOUT : POLLIN, deadline_us, false);
+    if (expected > 1 && !to_send && gather_us < deadline_us) {
+        await(connection, (int)MIN(expected, G_MAXINT));
+        WaitResult result = wait_for_either(connection->stop, connection->socket, POLLIN, wake_fd, gather_us, false);
+        if (result != WAIT_DEADLINE)
+            return result;
+        acknowledge_at_once(connection->socket);
+    }
+    await(connection, 1);
+    return wait_for_either(connection->stop, connection->socket, to_send ? POLLIN | POLLOUT : POLLIN, wake_fd, deadline_us, false);
 }
 
 const char *imap_connection_loss(const ImapConnection *connection)

@@ -2,13 +2,31 @@
 
 #include "model/fault.h"
 
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 /* More than a second, since what counts are the seconds of another machine's clock. */
 #define SEED_APART_US (1100 * (gint64)1000)
 #define LOOK_US (20 * (gint64)1000)
 
-/* A session, and the processes behind it that make mailboxes. */
+/* What a worker wants done; on its stack, under the lane's lock. */
 typedef struct {
-    GMutex lock;           /* whoever holds it has the session */
+    GPtrArray *commands;
+    bool chooses;
+    bool done;
+    GError *fault; /* NULL: all are answered */
+} Job;
+
+/* A session, and the processes behind it that make mailboxes. Who leads it sends what the others want done, too, and reads the
+ * answers, until its own are there; then another one goes on. */
+typedef struct {
+    GMutex lock;
+    GCond changed;
+    bool led;              /* somebody has the session: that one alone touches it, without the lock */
+    GQueue waiting;        /* of Job*: not yet sent */
+    GQueue sent;           /* of Job* */
+    int wake_fd;           /* tells who leads that something waits */
     bool anywhere;         /* the server is not given: all of them may be asked */
     ImapSession *session;  /* NULL: none open */
     bool seeded;           /* a place has been chosen in this session */
@@ -31,6 +49,8 @@ static gint64 last_us = -SEED_APART_US;
 static void lane_free(Lane *lane)
 {
     g_clear_pointer(&lane->session, imap_session_close);
+    close(lane->wake_fd);
+    g_cond_clear(&lane->changed);
     g_mutex_clear(&lane->lock);
     g_free(lane);
 }
@@ -74,6 +94,20 @@ void creator_free(Creator *creator)
     g_free(creator);
 }
 
+static Lane *lane_new(bool anywhere)
+{
+    Lane *lane = g_new0(Lane, 1);
+
+    lane->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (lane->wake_fd < 0)
+        g_error("eventfd: %s", g_strerror(errno));
+    lane->anywhere = anywhere;
+    lane->seeded_us = -SEED_APART_US;
+    g_mutex_init(&lane->lock);
+    g_cond_init(&lane->changed);
+    return lane;
+}
+
 static Lane *find_lane(Creator *creator, const char *server)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&creator->lock);
@@ -82,10 +116,7 @@ static Lane *find_lane(Creator *creator, const char *server)
 
     if (lane != NULL)
         return lane;
-    lane = g_new0(Lane, 1);
-    g_mutex_init(&lane->lock);
-    lane->anywhere = server == NULL;
-    lane->seeded_us = -SEED_APART_US;
+    lane = lane_new(server == NULL);
     g_hash_table_insert(creator->lanes, g_steal_pointer(&key), lane);
     return lane;
 }
@@ -143,13 +174,31 @@ static void end_turn(Creator *creator, Lane *lane)
     note_last(lane->seeded_us);
 }
 
+/* Under the lane's lock; until it is the caller's. */
+static void take_lead(Lane *lane)
+{
+    while (lane->led)
+        g_cond_wait(&lane->changed, &lane->lock);
+    lane->led = true;
+}
+
+static void give_lead(Lane *lane)
+{
+    lane->led = false;
+    g_cond_broadcast(&lane->changed);
+}
+
 bool creator_begin(Creator *creator, const char *server, GError **error)
 {
     Lane *lane = find_lane(creator, server);
 
     g_mutex_lock(&lane->lock);
+    take_lead(lane);
+    g_mutex_unlock(&lane->lock);
     if (wait_for_turn(creator, lane, error))
         return true;
+    g_mutex_lock(&lane->lock);
+    give_lead(lane);
     g_mutex_unlock(&lane->lock);
     return false;
 }
@@ -159,6 +208,8 @@ void creator_end(Creator *creator, const char *server)
     Lane *lane = find_lane(creator, server);
 
     end_turn(creator, lane);
+    g_mutex_lock(&lane->lock);
+    give_lead(lane);
     g_mutex_unlock(&lane->lock);
 }
 
@@ -172,14 +223,6 @@ static bool open_session(Creator *creator, Lane *lane, GError **error)
     return lane->session != NULL;
 }
 
-static bool run_in(Lane *lane, GPtrArray *commands, GError **error)
-{
-    if (imap_session_run(lane->session, commands, error))
-        return true;
-    g_clear_pointer(&lane->session, imap_session_close);
-    return false;
-}
-
 static bool took_effect(const GPtrArray *commands)
 {
     for (guint i = 0; i < commands->len; i++)
@@ -188,20 +231,155 @@ static bool took_effect(const GPtrArray *commands)
     return false;
 }
 
+/* The first command that has no answer; NULL: all have one. They come in order. */
+static const ImapCommand *find_unanswered(const Job *job)
+{
+    for (guint i = 0; i < job->commands->len; i++)
+        if (((const ImapCommand *)g_ptr_array_index(job->commands, i))->status == IMAP_NONE)
+            return g_ptr_array_index(job->commands, i);
+    return NULL;
+}
+
+/* `first`: the fault tells of one of its commands. */
+static void fail_job(const Creator *creator, Job *job, bool first, const GError *fault)
+{
+    const ImapCommand *command = find_unanswered(job);
+    g_autofree char *shown = command != NULL ? imap_command_show(command) : NULL;
+
+    job->done = true;
+    if (first)
+        job->fault = g_error_copy(fault);
+    else if (shown != NULL)
+        job->fault = g_error_new(FAULT, fault->code, "%s: the connection was lost before the answer to %s", creator->settings->uri, shown);
+}
+
+/* Whatever is sent, and with `all` what waits, too. */
+static void fail_jobs(const Creator *creator, Lane *lane, bool all, const GError *fault)
+{
+    bool first = true;
+    Job *job;
+
+    for (; (job = g_queue_pop_head(&lane->sent)) != NULL; first = false)
+        fail_job(creator, job, first, fault);
+    while (all && (job = g_queue_pop_head(&lane->waiting)) != NULL)
+        fail_job(creator, job, true, fault);
+    g_cond_broadcast(&lane->changed);
+}
+
+static void send_waiting(Lane *lane)
+{
+    Job *job;
+
+    while ((job = g_queue_pop_head(&lane->waiting)) != NULL) {
+        for (guint i = 0; i < job->commands->len; i++)
+            imap_session_add(lane->session, g_ptr_array_index(job->commands, i));
+        g_queue_push_tail(&lane->sent, job);
+    }
+}
+
+static void finish_answered(Lane *lane)
+{
+    Job *job;
+
+    while ((job = g_queue_peek_head(&lane->sent)) != NULL && find_unanswered(job) == NULL) {
+        lane->seeded = lane->seeded || (job->chooses && took_effect(job->commands));
+        job->done = true;
+        g_queue_pop_head(&lane->sent);
+        g_cond_broadcast(&lane->changed);
+    }
+}
+
+static bool wants_seed(const Lane *lane)
+{
+    for (const GList *link = lane->waiting.head; !lane->seeded && link != NULL; link = link->next)
+        if (((const Job *)link->data)->chooses)
+            return true;
+    return false;
+}
+
+/* Everything below is called and returns under the lane's lock, by who leads, and lets it go while something is waited for. */
+
+static bool prepare(Creator *creator, Lane *lane, bool *seeding, GError **error)
+{
+    bool prepared = true;
+
+    *seeding = false;
+    if (!g_queue_is_empty(&lane->sent))
+        return true;
+    g_mutex_unlock(&lane->lock);
+    prepared = open_session(creator, lane, error);
+    g_mutex_lock(&lane->lock);
+    if (!prepared || !wants_seed(lane))
+        return prepared;
+    g_mutex_unlock(&lane->lock);
+    *seeding = prepared = wait_for_turn(creator, lane, error);
+    g_mutex_lock(&lane->lock);
+    return prepared;
+}
+
+static bool advance(Lane *lane, GError **error)
+{
+    eventfd_t count;
+    bool advanced;
+
+    eventfd_read(lane->wake_fd, &count);
+    g_mutex_unlock(&lane->lock);
+    advanced = imap_session_advance(lane->session, lane->wake_fd, error);
+    g_mutex_lock(&lane->lock);
+    finish_answered(lane);
+    if (!advanced)
+        g_clear_pointer(&lane->session, imap_session_close);
+    return advanced;
+}
+
+/* What chooses the first place goes alone: no other session may do so before that is known to be over. */
+static bool go_on(Creator *creator, Lane *lane, bool seeding, GError **error)
+{
+    bool advanced;
+
+    if (seeding || !wants_seed(lane))
+        send_waiting(lane);
+    do
+        advanced = advance(lane, error);
+    while (seeding && advanced && !g_queue_is_empty(&lane->sent));
+    if (seeding)
+        end_turn(creator, lane);
+    return advanced;
+}
+
+static void lead(Creator *creator, Lane *lane, const Job *own)
+{
+    while (!own->done) {
+        g_autoptr(GError) fault = NULL;
+        bool seeding;
+
+        if (!prepare(creator, lane, &seeding, &fault))
+            fail_jobs(creator, lane, true, fault);
+        else if (!go_on(creator, lane, seeding, &fault))
+            fail_jobs(creator, lane, false, fault);
+    }
+}
+
 bool creator_run(Creator *creator, const char *server, bool chooses, GPtrArray *commands, GError **error)
 {
     Lane *lane = find_lane(creator, server);
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&lane->lock);
-    bool ran;
+    Job job = {.commands = commands, .chooses = chooses};
 
-    if (!open_session(creator, lane, error))
-        return false;
-    if (lane->seeded || !chooses)
-        return run_in(lane, commands, error);
-    if (!wait_for_turn(creator, lane, error))
-        return false;
-    ran = run_in(lane, commands, error);
-    end_turn(creator, lane);
-    lane->seeded = ran && took_effect(commands);
-    return ran;
+    for (guint i = 0; i < commands->len; i++)
+        imap_command_reset(g_ptr_array_index(commands, i));
+    g_mutex_lock(&lane->lock);
+    g_queue_push_tail(&lane->waiting, &job);
+    if (lane->led)
+        eventfd_write(lane->wake_fd, 1);
+    while (lane->led && !job.done)
+        g_cond_wait(&lane->changed, &lane->lock);
+    if (!job.done) {
+        lane->led = true;
+        lead(creator, lane, &job);
+        give_lead(lane);
+    }
+    g_mutex_unlock(&lane->lock);
+    if (job.fault != NULL)
+        g_propagate_error(error, job.fault);
+    return job.fault == NULL;
 }

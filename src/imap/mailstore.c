@@ -9,6 +9,7 @@
 struct Mailstore {
     const ImapSettings *settings;
     Creator *creator;         /* NULL: no other one makes mailboxes */
+    Gates *gates;             /* NULL: none */
     Stop *stop;
     char *server;             /* what the server says it is; known while connected */
     bool died;                /* the last failure looked like the death of the administrator's imapd */
@@ -22,14 +23,15 @@ struct Mailstore {
     Namespace user_names;     /* how users write theirs: the same for all of them */
 };
 
-Mailstore *mailstore_new(const ImapSettings *settings, Creator *creator, Stop *stop)
+Mailstore *mailstore_new(const ImapSettings *settings, Creator *creator, Gates *gates, Stop *stop)
 {
     Mailstore *mailstore = g_new0(Mailstore, 1);
 
     mailstore->settings = settings;
     mailstore->creator = creator;
+    mailstore->gates = gates;
     mailstore->stop = stop;
-    mailstore->backends = backends_new(settings, stop);
+    mailstore->backends = backends_new(settings, gates, stop);
     return mailstore;
 }
 
@@ -123,7 +125,8 @@ bool mailstore_run_at(Mailstore *mailstore, const char *server, GPtrArray *comma
 static ImapSession *open_user(Mailstore *mailstore, const char *login, GError **error)
 {
     g_autoptr(GError) problem = NULL;
-    ImapSession *session = imap_session_open(mailstore->settings, login, mailstore->stop, &problem);
+    Gate *gate = gates_find(mailstore->gates, NULL);
+    ImapSession *session = imap_session_open_user(mailstore->settings, gate, login, mailstore->stop, &problem);
 
     if (session != NULL)
         return session;
@@ -131,7 +134,7 @@ static ImapSession *open_user(Mailstore *mailstore, const char *login, GError **
     if (!mailstore_connect(mailstore, NULL, error))
         return NULL;
     g_clear_error(&problem);
-    session = imap_session_open(mailstore->settings, login, mailstore->stop, &problem);
+    session = imap_session_open_user(mailstore->settings, gate, login, mailstore->stop, &problem);
     if (session == NULL)
         g_set_error_literal(error, FAULT, fault_of(problem) == FAULT_STOP ? FAULT_PARK : (int)fault_of(problem), problem->message);
     return session;
@@ -192,9 +195,9 @@ const ImapSettings *mailstore_settings(const Mailstore *mailstore)
     return mailstore->settings;
 }
 
-const char *mailstore_server(const Mailstore *mailstore)
+const char *mailstore_server(const Mailstore *mailstore, const char *backend)
 {
-    return mailstore->server;
+    return backend == NULL ? mailstore->server : backends_identity(mailstore->backends, backend);
 }
 
 bool mailstore_is_murder(const Mailstore *mailstore)

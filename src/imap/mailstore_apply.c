@@ -2,6 +2,7 @@
 
 #include "imap/admin.h"
 #include "imap/blame.h"
+#include "imap/observe.h"
 #include "imap/partition.h"
 #include "imap/status.h"
 #include "imap/step_command.h"
@@ -82,6 +83,7 @@ static bool judge_answers(const Batch *batch, GPtrArray *steps, GPtrArray *comma
         const ImapCommand *command = g_ptr_array_index(commands, i);
 
         if (took_effect(step, command)) {
+            step->existed = step->assumed && command->status != IMAP_OK;
             g_ptr_array_add(batch->outcomes, step_outcome_new(step, NULL));
         } else if (is_no_fault(step, command)) {
             g_ptr_array_add(batch->outcomes, refused(batch, step, command));
@@ -198,33 +200,63 @@ static bool run_creating(const Batch *batch, GPtrArray *steps, GPtrArray *comman
     return creator_run(mailstore_creator(batch->mailstore), server, chooses, commands, error);
 }
 
-static bool run_commands(const Batch *batch, GPtrArray *steps, GPtrArray *commands, GError **error)
+/* Which limit a mailbox has that turns out to be there: it gets ours in the same pipeline. */
+static GPtrArray *make_look(const Batch *batch, GPtrArray *steps)
 {
-    g_autoptr(GPtrArray) news = make_news(batch, steps);
+    const Step *first = g_ptr_array_index(steps, 0);
+
+    if (!first->assumed)
+        return g_ptr_array_new();
+    return observe_quota_commands(mailstore_admin_names(batch->mailstore), first->mailbox);
+}
+
+static bool take_look(const Batch *batch, GPtrArray *steps, GPtrArray *look, GError **error)
+{
+    g_autoptr(Observed) seen = observed_new();
+
+    if (look->len == 0 || !((const Step *)g_ptr_array_index(steps, 0))->existed)
+        return true;
+    if (!observe_quota_answers(mailstore_settings(batch->mailstore)->uri, look, seen, error))
+        return false;
+    for (guint i = 0; i < steps->len; i++) {
+        Step *step = g_ptr_array_index(steps, i);
+
+        if (step->kind != STEP_SET_QUOTA)
+            continue;
+        g_free(step->before);
+        step->before = step_show_quota(seen->quota_kib);
+    }
+    return true;
+}
+
+static bool run_commands(const Batch *batch, GPtrArray *steps, GPtrArray *look, GPtrArray *commands, GError **error)
+{
+    g_autoptr(GPtrArray) news = batch->creating ? g_ptr_array_new() : make_news(batch, steps);
     g_autoptr(GPtrArray) all = g_ptr_array_new();
 
     if (batch->session != NULL)
         return imap_session_run(batch->session, commands, error);
-    if (batch->creating)
-        return run_creating(batch, steps, commands, error);
     g_ptr_array_extend(all, news, NULL, NULL);
+    g_ptr_array_extend(all, look, NULL, NULL);
     g_ptr_array_extend(all, commands, NULL, NULL);
-    return mailstore_run_at(batch->mailstore, batch->server, all, error);
+    return batch->creating ? run_creating(batch, steps, all, error)
+                           : mailstore_run_at(batch->mailstore, batch->server, all, error);
 }
 
 /* Each round drops what a step can do without, so there are few. */
 static bool apply_steps(const Batch *batch, GPtrArray *steps, GError **error)
 {
     g_autoptr(GPtrArray) commands = make_commands(batch->mailstore, steps);
+    g_autoptr(GPtrArray) look = make_look(batch, steps);
     g_autoptr(GPtrArray) left = g_ptr_array_new();
     g_autoptr(GError) problem = NULL;
     bool again;
 
-    if (!run_commands(batch, steps, commands, &problem)) {
+    if (!run_commands(batch, steps, look, commands, &problem)) {
         judge_answers(batch, steps, commands, left, &again, NULL);
         explain(batch, steps, commands, true, &problem);
     } else if (judge_answers(batch, steps, commands, left, &again, &problem)) {
-        return !again || apply_steps(batch, left, error);
+        return take_look(batch, steps, look, error) && (!again || apply_steps(batch, left, error));
     } else {
         explain(batch, steps, commands, false, &problem);
     }
@@ -255,8 +287,18 @@ static bool is_frontends(const Step *step)
     g_assert_not_reached();
 }
 
-/* A mailbox for which the server chooses the partition, or the other name that one gets at once: another frontend would not know
- * it yet. */
+/* Whether a step goes on with the mailbox that the one before makes. */
+static bool follows_creation(const Batch *batch, GPtrArray *steps, guint at)
+{
+    const Step *step = g_ptr_array_index(steps, at);
+    const char *name = step->kind == STEP_RENAME_MAILBOX ? step->before : step->mailbox;
+
+    return at > 0 && ((step->kind == STEP_SET_QUOTA && batch->behind == NULL) || step->kind == STEP_RENAME_MAILBOX)
+        && g_strcmp0(((const Step *)g_ptr_array_index(steps, at - 1))->mailbox, name) == 0;
+}
+
+/* A mailbox for which the server chooses the partition, and what is done with it at once: its quota, for the sake of a round trip; on
+ * a murder the other name that one gets, since another frontend would not know it yet. */
 static bool makes(const Batch *batch, GPtrArray *steps, guint at)
 {
     const Step *step = g_ptr_array_index(steps, at);
@@ -265,8 +307,7 @@ static bool makes(const Batch *batch, GPtrArray *steps, guint at)
         return false;
     if (step->kind == STEP_CREATE_PARENT || step->kind == STEP_CREATE_MAILBOX)
         return step->partition == NULL;
-    return step->kind == STEP_RENAME_MAILBOX && at > 0 && makes(batch, steps, at - 1)
-        && g_strcmp0(((const Step *)g_ptr_array_index(steps, at - 1))->mailbox, step->before) == 0;
+    return follows_creation(batch, steps, at) && makes(batch, steps, at - 1);
 }
 
 /* The longest run of steps from `from` on that go to the same server in the same session. */

@@ -12,12 +12,27 @@ bool mailstore_observe_names(Mailstore *mailstore, const char *mailbox, const ch
     return mailstore_observe(mailstore, &account, previous, false, observed, error);
 }
 
+Observed *mailstore_assume(const Mailstore *mailstore)
+{
+    Observed *observed = observed_new();
+
+    observed->assumed = true;
+    observed->quota_known = true;
+    observed->quota_kib = QUOTA_UNLIMITED;
+    observed->special_use_offered = mailstore_takes_special_use(mailstore);
+    return observed;
+}
+
 static bool observe_folders(Mailstore *mailstore, const Account *account, Observed *seen, GError **error)
 {
     const char *uri = mailstore_settings(mailstore)->uri;
-    g_autoptr(ImapSession) session = mailstore_open_user(mailstore, seen->server, account->login, error);
+    g_autoptr(ImapSession) session = NULL;
     g_autoptr(GPtrArray) commands = NULL;
 
+    seen->folders_known = account->folders->len == 0;
+    if (seen->folders_known)
+        return true;
+    session = mailstore_open_user(mailstore, seen->server, account->login, error);
     if (session == NULL)
         return false;
     commands = observe_folders_commands(mailstore_user_names(mailstore), account->folders, seen->special_use_offered);
@@ -48,14 +63,11 @@ static const char *present_name(const Observed *seen, const char *mailbox, const
     return seen->previous_exists ? previous : NULL;
 }
 
-static bool observe_in_murder(Mailstore *mailstore, const char *mailbox, const char *previous, Observed *seen, GError **error)
+static bool observe_at_place(Mailstore *mailstore, const char *mailbox, const char *previous, Observed *seen, GError **error)
 {
+    const char *present = present_name(seen, mailbox, previous);
     g_autoptr(GPtrArray) commands = NULL;
-    const char *present;
 
-    if (!find_place(mailstore, mailbox, previous, seen, error))
-        return false;
-    present = present_name(seen, mailbox, previous);
     seen->quota_known = present == NULL;
     if (present == NULL)
         return true;
@@ -64,12 +76,24 @@ static bool observe_in_murder(Mailstore *mailstore, const char *mailbox, const c
         && observe_quota_answers(mailstore_settings(mailstore)->uri, commands, seen, error);
 }
 
+static bool observe_in_murder(Mailstore *mailstore, const char *mailbox, const char *previous, Observed *seen, GError **error)
+{
+    return find_place(mailstore, mailbox, previous, seen, error) && observe_at_place(mailstore, mailbox, previous, seen, error);
+}
+
 static bool observe_alone(Mailstore *mailstore, const char *mailbox, const char *previous, Observed *seen, GError **error)
 {
     g_autoptr(GPtrArray) commands = observe_mailbox_commands(mailstore_admin_names(mailstore), mailbox, previous);
 
     return mailstore_run_admin(mailstore, commands, error)
         && observe_mailbox_answers(mailstore_settings(mailstore)->uri, commands, previous != NULL, seen, error);
+}
+
+/* One that is moved to another server meanwhile shows no folders; so it is asked for once more when they were looked at. */
+static bool observe_folders_of(Mailstore *mailstore, const Account *account, const char *previous, Observed *seen, GError **error)
+{
+    return observe_folders(mailstore, account, seen, error)
+        && (!seen->murder || observe_at_place(mailstore, account->mailbox, previous, seen, error));
 }
 
 bool mailstore_observe(Mailstore *mailstore, const Account *account, const char *previous, bool folders,
@@ -81,8 +105,9 @@ bool mailstore_observe(Mailstore *mailstore, const Account *account, const char 
         return false;
     seen->special_use_offered = mailstore_takes_special_use(mailstore);
     seen->murder = mailstore_is_murder(mailstore);
-    if (!(seen->murder ? observe_in_murder : observe_alone)(mailstore, account->mailbox, previous, seen, error)
-        || (folders && seen->mailbox_exists && !observe_folders(mailstore, account, seen, error)))
+    if (!(seen->murder ? observe_in_murder : observe_alone)(mailstore, account->mailbox, previous, seen, error))
+        return false;
+    if (folders && seen->mailbox_exists && !observe_folders_of(mailstore, account, previous, seen, error))
         return false;
     *observed = g_steal_pointer(&seen);
     return true;

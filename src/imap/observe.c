@@ -145,15 +145,22 @@ bool observe_places_answers(const char *uri, GPtrArray *commands, bool with_prev
 GPtrArray *observe_quota_commands(const Namespace *names, const char *mailbox)
 {
     GPtrArray *commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
-    g_autofree char *wire = namespace_mailbox(names, mailbox);
 
-    add_command(commands, "GETQUOTA", wire);
+    add_mailbox(commands, names, mailbox);
     return commands;
 }
 
 bool observe_quota_answers(const char *uri, GPtrArray *commands, Observed *observed, GError **error)
 {
-    if (!read_quota(uri, g_ptr_array_index(commands, 0), QUOTA_UNLIMITED, &observed->quota_kib, error))
+    bool exists;
+
+    if (!observe_read_existence(uri, g_ptr_array_index(commands, 0), &exists, error))
+        return false;
+    if (!exists) {
+        g_set_error(error, FAULT, FAULT_RETRY, "%s: the mailbox is not on %s, where the frontend says that it is", uri, observed->server);
+        return false;
+    }
+    if (!read_quota(uri, g_ptr_array_index(commands, 1), QUOTA_UNLIMITED, &observed->quota_kib, error))
         return false;
     observed->quota_known = true;
     return true;

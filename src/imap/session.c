@@ -3,6 +3,8 @@
 #include "imap/connection.h"
 #include "model/fault.h"
 
+#include <string.h>
+
 /* One TLS record carries 16 KiB: no more goes into one write, or is read at once. */
 enum { BATCH_OCTETS_MAX = 16384 };
 
@@ -12,22 +14,23 @@ enum { UNANSWERED_OCTETS_MAX = 262144 };
 /* Memory for the replies of one run: some 80,000 LIST replies. */
 enum { REPLIES_OCTETS_MAX = 67108864 };
 
-#define LOGOUT_WAIT_US (G_USEC_PER_SEC / 4)
+typedef struct Run Run;
 
 struct ImapSession {
     const ImapSettings *settings;
     Stop *stop;
+    Gate *gate;     /* has a place there; NULL: none */
     ImapConnection *connection;
     GString *input; /* octets that make no complete reply yet */
     char *bye;      /* text of the server's BYE; NULL: none */
-    gint64 timeout_us;
     guint64 next_tag;
+    Run *open;      /* the pipeline of imap_session_add; NULL: none yet */
     bool dead;
     bool died;
 };
 
 /* One pipeline under way: commands[0, answered) are answered, [answered, queued) are sent or in the batch. */
-typedef struct {
+struct Run {
     ImapSession *session;
     GPtrArray *commands;
     guint64 first_tag;
@@ -39,7 +42,8 @@ typedef struct {
     gsize replies_octets;
     bool send_failed;
     gint64 deadline_us;
-} Run;
+    int wake_fd; /* ends a wait; -1: nothing does */
+};
 
 static void run_clear(Run *run)
 {
@@ -59,8 +63,21 @@ ImapSession *imap_session_open(const ImapSettings *settings, const char *authori
     session->stop = stop;
     session->connection = connection;
     session->input = g_string_new(NULL);
-    session->timeout_us = settings->timeout_us;
     session->next_tag = 1;
+    return session;
+}
+
+ImapSession *imap_session_open_user(const ImapSettings *settings, Gate *gate, const char *login, Stop *stop, GError **error)
+{
+    ImapSession *session;
+
+    if (gate != NULL && !gate_enter(gate, stop, error))
+        return NULL;
+    session = imap_session_open(settings, login, stop, error);
+    if (session != NULL)
+        session->gate = gate;
+    else if (gate != NULL)
+        gate_leave(gate);
     return session;
 }
 
@@ -80,7 +97,7 @@ static gint64 patience_us(const Run *run)
 {
     const ImapCommand *current = run->session->input->len > 0 ? NULL : find_current(run);
 
-    return MAX(run->session->timeout_us, current != NULL ? current->timeout_us : 0);
+    return MAX(run->session->settings->timeout_us, current != NULL ? current->timeout_us : 0);
 }
 
 static void set_deadline(Run *run)
@@ -240,11 +257,23 @@ static bool receive(Run *run, bool *moved, GError **error)
     g_assert_not_reached();
 }
 
+/* What the answers still to come take at the least: a tag, " OK" and CRLF each, and tags do not get shorter. Where several threads
+ * use the session in turn each wants its own answers at once. */
+static gsize expected_octets(const Run *run)
+{
+    g_autofree char *shortest = g_strdup_printf("k%" G_GUINT64_FORMAT " OK\r\n", run->first_tag + run->answered);
+    gsize octets = (run->queued - run->answered) * strlen(shortest);
+
+    if (run->wake_fd >= 0)
+        return 0;
+    return octets - MIN(octets, run->session->input->len);
+}
+
 static bool wait_for_server(const Run *run, GError **error)
 {
     g_autofree char *ending = NULL;
 
-    switch (imap_connection_wait(run->session->connection, has_to_send(run), run->deadline_us)) {
+    switch (imap_connection_wait(run->session->connection, expected_octets(run), has_to_send(run), run->wake_fd, run->deadline_us)) {
     case WAIT_READY:
         return true;
     case WAIT_STOPPED:
@@ -280,6 +309,7 @@ static Run begin(ImapSession *session, GPtrArray *commands)
         .commands = commands,
         .first_tag = session->next_tag,
         .batch = g_string_new(NULL),
+        .wake_fd = -1,
     };
 
     set_deadline(&run);
@@ -290,10 +320,14 @@ static Run begin(ImapSession *session, GPtrArray *commands)
 
 bool imap_session_run(ImapSession *session, GPtrArray *commands, GError **error)
 {
+    GateTurn turn = {0};
+
     if (session->dead) {
         g_set_error(error, FAULT, FAULT_RETRY, "%s: the connection was lost before", session->settings->uri);
         return false;
     }
+    if (session->gate != NULL)
+        turn = gate_begin(session->gate);
     g_auto(Run) run = begin(session, commands);
     for (guint i = 0; i < commands->len; i++)
         imap_command_reset(g_ptr_array_index(commands, i));
@@ -303,7 +337,63 @@ bool imap_session_run(ImapSession *session, GPtrArray *commands, GError **error)
             return false;
         }
     }
+    if (session->gate != NULL)
+        gate_end(session->gate, &turn, commands);
     return true;
+}
+
+void imap_session_add(ImapSession *session, ImapCommand *command)
+{
+    Run *run = session->open;
+
+    if (run == NULL) {
+        run = session->open = g_new(Run, 1);
+        *run = begin(session, g_ptr_array_new());
+    }
+    if (run->commands->len == 0) {
+        run->first_tag = session->next_tag;
+        set_deadline(run);
+    }
+    imap_command_reset(command);
+    g_ptr_array_add(run->commands, command);
+    session->next_tag++;
+}
+
+/* What is answered is nobody's any more. */
+static void forget_answered(Run *run)
+{
+    if (run->answered == 0)
+        return;
+    g_ptr_array_remove_range(run->commands, 0, run->answered);
+    run->first_tag += run->answered;
+    run->queued -= run->answered;
+    run->answered = 0;
+    run->replies_octets = 0;
+}
+
+bool imap_session_advance(ImapSession *session, int wake_fd, GError **error)
+{
+    Run *run = session->open;
+
+    if (run == NULL || run->commands->len == 0)
+        return true;
+    run->wake_fd = wake_fd;
+    session->died = false;
+    if (!advance(run, error)) {
+        session->dead = true;
+        return false;
+    }
+    forget_answered(run);
+    return true;
+}
+
+static void close_run(Run *run)
+{
+    if (run == NULL)
+        return;
+    g_ptr_array_unref(run->commands);
+    run_clear(run);
+    g_free(run);
 }
 
 bool imap_session_alive(ImapSession *session)
@@ -329,14 +419,14 @@ bool imap_session_died(const ImapSession *session)
     return session->died;
 }
 
-/* A session that just vanished would be a broken connection in the server's log. */
+/* A session that just vanished would be a broken connection in the server's log. Its answer would take a round trip, and tell
+ * nothing. */
 static void log_out(ImapSession *session)
 {
-    g_autoptr(GPtrArray) commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
+    g_autofree char *line = g_strdup_printf("k%" G_GUINT64_FORMAT " LOGOUT\r\n", session->next_tag);
+    gsize sent;
 
-    session->timeout_us = MIN(session->timeout_us, LOGOUT_WAIT_US);
-    g_ptr_array_add(commands, imap_command_new("LOGOUT"));
-    session->dead = !imap_session_run(session, commands, NULL);
+    imap_connection_send(session->connection, line, strlen(line), &sent);
 }
 
 void imap_session_close(ImapSession *session)
@@ -346,6 +436,9 @@ void imap_session_close(ImapSession *session)
     if (!session->dead)
         log_out(session);
     imap_connection_close(session->connection);
+    if (session->gate != NULL)
+        gate_leave(session->gate);
+    close_run(session->open);
     g_string_free(session->input, TRUE);
     g_free(session->bye);
     g_free(session);

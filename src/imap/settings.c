@@ -57,5 +57,6 @@ bool imap_settings_equal(const ImapSettings *one, const ImapSettings *other)
         && one->insecure == other->insecure
         && one->timeout_us == other->timeout_us
         && one->window == other->window
+        && one->max_sessions == other->max_sessions
         && same_backends(one->backends, other->backends);
 }

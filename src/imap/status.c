@@ -51,7 +51,7 @@ bool imap_says_unavailable(const ImapCommand *command)
     return (command->status == IMAP_NO && command->code != NULL && g_str_has_prefix(command->code, "UNAVAILABLE"))
         || imap_says_backend_unavailable(command) || says_text(command, "no connection to server")
         || says_text(command, "unable to reserve mailbox on mupdate server")
-        || says_text(command, "Mailbox is currently reserved");
+        || says_text(command, "Mailbox is currently reserved") || says_text(command, "Mailbox has been moved to another server");
 }
 
 void imap_set_refusal(GError **error, const char *uri, const char *operation, const ImapCommand *command)

@@ -75,11 +75,6 @@ static bool plan_mailbox(Plan *plan, const Account *desired, const Observed *obs
     return true;
 }
 
-static char *quota_text(gint64 quota_kib)
-{
-    return quota_kib < 0 ? NULL : g_strdup_printf("%" G_GINT64_FORMAT " KiB", quota_kib);
-}
-
 /* No opinion lifts a limit that we set and leaves one that somebody else did. */
 static gint64 wanted_quota(const Account *desired, const Observed *observed, const PlanHistory *history)
 {
@@ -101,8 +96,8 @@ static void plan_quota(Plan *plan, const Account *desired, const Observed *obser
         return;
     step = plan_add_step(plan, STEP_SET_QUOTA, desired->mailbox);
     step->quota_kib = wanted_kib;
-    step->before = quota_text(present_kib);
-    step->after = quota_text(wanted_kib);
+    step->before = step_show_quota(present_kib);
+    step->after = step_show_quota(wanted_kib);
 }
 
 /* The directory compares these attributes without case (caseIgnoreMatch, caseIgnoreIA5Match): so do we. */
@@ -238,6 +233,8 @@ bool plan_create(const Entry *entry, const Account *desired, const Observed *obs
     if (!plan_name(made, desired, observed, history, error))
         return false;
     plan_find_server(made, desired, observed, history);
+    if (observed->assumed)
+        plan_quota(made, desired, observed, history);
     *plan = has_step(made, STEP_CREATE_MAILBOX) ? g_steal_pointer(&made) : NULL;
     return true;
 }

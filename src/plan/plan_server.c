@@ -35,7 +35,7 @@ static const PlacementBackend *find_asked(const Account *desired, const PlanHist
     return placement_find(history->placement.backends, desired->host_asked);
 }
 
-static void create_on(Plan *plan, const char *mailbox, const char *server, const char *partition)
+static Step *create_on(Plan *plan, const char *mailbox, const char *server, const char *partition)
 {
     Step *step = plan_add_step(plan, STEP_CREATE_MAILBOX, mailbox);
     g_autoptr(GString) after = g_string_new(mailbox);
@@ -48,6 +48,7 @@ static void create_on(Plan *plan, const char *mailbox, const char *server, const
         g_string_append_printf(after, "%s partition %s", server != NULL ? "," : " on", partition);
     step->after = g_strdup(after->str);
     plan->takes_name = true;
+    return step;
 }
 
 /* A server that has not the parent of a shared mailbox would make another one, without the domain, and from then on say of
@@ -67,7 +68,8 @@ void plan_creation(Plan *plan, const Account *desired, const Observed *observed,
     if (server != NULL && is_shared(desired))
         create_shared_on(plan, desired->mailbox, server, history->placement.partition);
     else /* a frontend dies of a partition without a server */
-        create_on(plan, desired->mailbox, server, observed->murder && server == NULL ? NULL : history->placement.partition);
+        create_on(plan, desired->mailbox, server, observed->murder && server == NULL ? NULL : history->placement.partition)->assumed =
+            observed->assumed;
 }
 
 /* Where the mailbox should be moved; NULL: it stays. A shared one does: Cyrus 3.6.1 as Debian ships it dies of moving one. */

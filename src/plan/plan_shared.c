@@ -41,11 +41,11 @@ void plan_parents(Plan *plan, const Observed *observed, const PlanHistory *histo
 {
     for (guint i = 0; i < observed->missing_parents->len; i++) {
         const char *parent = g_ptr_array_index(observed->missing_parents, i);
+        bool chosen = observed->murder && strchr(parent, '/') == NULL && server_name_is_word(history->placement.server);
         Step *step = plan_add_step(plan, STEP_CREATE_PARENT, parent);
 
-        step->after = g_strdup(parent);
-        if (observed->murder && strchr(parent, '/') == NULL && server_name_is_word(history->placement.server))
-            step->server = g_strdup(history->placement.server);
+        step->server = chosen ? g_strdup(history->placement.server) : NULL;
+        step->after = chosen ? g_strdup_printf("%s on %s", parent, step->server) : g_strdup(parent);
     }
 }
 

@@ -70,6 +70,11 @@ char *step_target(const Step *step)
     return g_strdup(step->name != NULL ? step->name : step->folder != NULL ? step->folder : step->mailbox);
 }
 
+char *step_show_quota(gint64 quota_kib)
+{
+    return quota_kib < 0 ? NULL : g_strdup_printf("%" G_GINT64_FORMAT " KiB", quota_kib);
+}
+
 StepOutcome *step_outcome_new(const Step *step, const char *refusal)
 {
     StepOutcome *outcome = g_new0(StepOutcome, 1);

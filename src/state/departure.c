@@ -91,7 +91,7 @@ static bool write_row(State *state, const Record *record, const char *now, GErro
 static bool remove_record(State *state, const Record *record, GError **error)
 {
     return run_for_record(state, "DELETE FROM entry WHERE domain = ? AND unique_id = ?", record, error)
-        && run_for_record(state, "DELETE FROM address WHERE domain = ? AND unique_id = ?", record, error)
+        && run_for_record(state, "DELETE FROM address INDEXED BY address_entry WHERE domain = ? AND unique_id = ?", record, error)
         && run_for_record(state, "DELETE FROM identifier WHERE domain = ? AND unique_id = ?", record, error);
 }
 

@@ -25,16 +25,38 @@ void journal_row_free(JournalRow *row)
     g_free(row);
 }
 
-/* A failure is the news once, and again after an operator asked for another try. */
+/* A failure is the news once, and again after an operator asked for another try. A question of its own: an INSERT that also reads
+ * its table makes SQLite collect its rows in a temporary one first, for each row of the journal. */
+static bool is_told(State *state, const Change *change, const JournalRow *row, bool *told, GError **error)
+{
+    static const char TOLD[] =
+        "SELECT 1 FROM (SELECT * FROM journal WHERE unique_id = ?1 AND (step = 'retry' OR (step = ?2 AND target IS ?3 AND mailbox IS ?4))"
+        "  ORDER BY time DESC, id DESC LIMIT 1) WHERE step = ?2 AND before IS ?5 AND after IS ?6 AND outcome = ?7";
+    g_autoptr(Query) query = NULL;
+
+    *told = false;
+    if (g_strcmp0(row->outcome, "ok") == 0)
+        return true;
+    query = query_begin(state, TOLD, error);
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, change->unique_id);
+    query_bind_text(query, 2, row->step);
+    query_bind_text(query, 3, row->target);
+    query_bind_text(query, 4, row->mailbox);
+    query_bind_text(query, 5, row->before);
+    query_bind_text(query, 6, row->after);
+    query_bind_text(query, 7, row->outcome);
+    return query_step(state, query, "look into the journal", told, error);
+}
+
 static bool write_row(State *state, const Change *change, const JournalRow *row, const char *now, GError **error)
 {
     static const char WRITE[] =
         "INSERT INTO journal (time, domain, unique_id, mailbox, step, target, before, after, outcome, operator, dn)"
-        " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
         "  coalesce(?11, (SELECT dn FROM entry WHERE domain = ?2 AND unique_id = ?3),"
-        "   (SELECT dn FROM departure WHERE domain = ?2 AND unique_id = ?3)) WHERE ?9 = 'ok' OR NOT EXISTS (SELECT 1 FROM"
-        " (SELECT * FROM journal WHERE unique_id = ?3 AND (step = 'retry' OR (step = ?5 AND target IS ?6 AND mailbox IS ?4))"
-        "  ORDER BY time DESC, id DESC LIMIT 1) WHERE step = ?5 AND before IS ?7 AND after IS ?8 AND outcome = ?9)";
+        "   (SELECT dn FROM departure WHERE domain = ?2 AND unique_id = ?3)))";
     g_autoptr(Query) query = query_begin(state, WRITE, error);
 
     if (query == NULL)
@@ -58,12 +80,12 @@ bool journal_note_names(State *state, const Change *change, const char *now, GEr
     static const char NOTE[] =
         "INSERT INTO journal_name (name, domain, unique_id, last_day) SELECT name, ?1, ?2, substr(?3, 1, 10) FROM"
         " (SELECT ?4 AS name"
-        "  UNION SELECT dn FROM entry WHERE domain = ?1 AND unique_id = ?2"
-        "  UNION SELECT mailbox FROM entry WHERE domain = ?1 AND unique_id = ?2"
-        "  UNION SELECT renaming_to FROM entry WHERE domain = ?1 AND unique_id = ?2"
-        "  UNION SELECT dn FROM departure WHERE domain = ?1 AND unique_id = ?2"
-        "  UNION SELECT mailbox FROM departure WHERE domain = ?1 AND unique_id = ?2"
-        "  UNION SELECT address FROM address WHERE domain = ?1 AND unique_id = ?2)"
+        "  UNION ALL SELECT dn FROM entry WHERE domain = ?1 AND unique_id = ?2"
+        "  UNION ALL SELECT mailbox FROM entry WHERE domain = ?1 AND unique_id = ?2"
+        "  UNION ALL SELECT renaming_to FROM entry WHERE domain = ?1 AND unique_id = ?2"
+        "  UNION ALL SELECT dn FROM departure WHERE domain = ?1 AND unique_id = ?2"
+        "  UNION ALL SELECT mailbox FROM departure WHERE domain = ?1 AND unique_id = ?2"
+        "  UNION ALL SELECT address FROM address INDEXED BY address_entry WHERE domain = ?1 AND unique_id = ?2)"
         " WHERE name IS NOT NULL"
         " ON CONFLICT DO UPDATE SET last_day = excluded.last_day WHERE last_day <> excluded.last_day";
     g_autoptr(Query) query = query_begin_for(state, NOTE, change->domain, change->unique_id, error);
@@ -90,7 +112,10 @@ bool journal_write(State *state, const Change *change, GPtrArray *rows, const ch
     if (rows == NULL || rows->len == 0)
         return true;
     for (guint i = 0; i < rows->len; i++) {
-        if (!write_row(state, change, g_ptr_array_index(rows, i), now, error))
+        bool told;
+
+        if (!is_told(state, change, g_ptr_array_index(rows, i), &told, error)
+            || (!told && !write_row(state, change, g_ptr_array_index(rows, i), now, error)))
             return false;
     }
     return journal_note_names(state, change, now, error);

@@ -30,13 +30,25 @@ bool state_note_block(State *state, const char *uri, const char *version, const 
     return query_run(state, query, "note the problem of a server", error);
 }
 
-static bool queue_blocked(State *state, GError **error)
+bool state_has_block(State *state, bool *any, GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autoptr(Query) query = query_begin(state, "SELECT 1 FROM server LIMIT 1", error);
+
+    return query != NULL && query_step(state, query, "look for the problem of a server", any, error);
+}
+
+/* Only the backends of a murder have names that are no URIs. */
+static bool queue_blocked(State *state, const char *uri, GError **error)
 {
     g_autofree char *now = wait_timestamp(0);
-    g_autoptr(Query) query =
-        query_begin(state, "SELECT domain, unique_id FROM entry WHERE blocked IS NOT NULL AND status = 'ok'", error);
+    g_autoptr(Query) query = query_begin(state, "SELECT domain, unique_id FROM entry WHERE blocked IS NOT NULL AND status = 'ok'"
+                                         " AND (?1 LIKE '%://%' OR mail_host = ?1 COLLATE NOCASE)", error);
 
-    return query != NULL && change_write_each(state, query, "server", true, now, NULL, error);
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, uri);
+    return change_write_each(state, query, "server", true, now, NULL, error);
 }
 
 static bool forget(State *state, const char *uri, GError **error)
@@ -54,7 +66,7 @@ static bool lift_block(State *state, const char *uri, GError **error)
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
     g_auto(Transaction) transaction = {0};
 
-    return transaction_begin(&transaction, state, error) && queue_blocked(state, error) && forget(state, uri, error)
+    return transaction_begin(&transaction, state, error) && queue_blocked(state, uri, error) && forget(state, uri, error)
         && transaction_commit(&transaction, error);
 }
 

@@ -80,10 +80,19 @@ static int milliseconds_until(gint64 deadline_us)
 
 WaitResult wait_for(Stop *stop, int fd, short events, gint64 deadline_us, bool idle)
 {
-    struct pollfd fds[2] = {{.fd = idle ? stop->gently_fd : stop->now_fd, .events = POLLIN}, {.fd = fd, .events = events}};
+    return wait_for_either(stop, fd, events, -1, deadline_us, idle);
+}
+
+WaitResult wait_for_either(Stop *stop, int fd, short events, int wake_fd, gint64 deadline_us, bool idle)
+{
+    struct pollfd fds[] = {
+        {.fd = idle ? stop->gently_fd : stop->now_fd, .events = POLLIN},
+        {.fd = fd, .events = events}, /* poll leaves out what is negative */
+        {.fd = wake_fd, .events = POLLIN},
+    };
 
     for (;;) {
-        int ready = poll(fds, fd >= 0 ? 2 : 1, milliseconds_until(deadline_us));
+        int ready = poll(fds, G_N_ELEMENTS(fds), milliseconds_until(deadline_us));
 
         if (ready < 0 && errno != EINTR)
             g_error("poll: %s", g_strerror(errno));

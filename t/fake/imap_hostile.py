@@ -5,7 +5,7 @@
 
 Accepts every login and answers OK to every command, until a session's command VERB (any, by default) comes for the time
 N + 1; then it does MODE. VERB may be GREETING: then that is its first word. After `times` sessions that went wrong it behaves, so that a test sees the client recover. With --empty
-a mailbox has no metadata before somebody has created it.
+there is no mailbox before somebody has created it.
 With --cert it speaks TLS at once, or with --starttls after STARTTLS. Prints "port N" when it listens, then a line for
 each session and each command heard, as a witness for tests. Ends with its standard input or by a signal.
 """
@@ -211,9 +211,12 @@ class Session:
 
     def find_outcome(self, verb, command):
         name = command.split('"')[1] if '"' in command else ''
+        is_there = not self.server.options.empty or name in self.server.created
         if verb == 'CREATE':
             self.server.created.add(name)
-        if verb == 'GETMETADATA' and self.server.options.empty and name not in self.server.created:
+        if verb == 'CREATE' and is_there and name.startswith('user/'):
+            return 'NO [ALREADYEXISTS] Mailbox already exists'
+        if verb == 'GETMETADATA' and not is_there:
             return 'NO Mailbox does not exist'
         return 'OK Completed'
 

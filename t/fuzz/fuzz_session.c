@@ -105,9 +105,9 @@ Transfer imap_connection_receive(ImapConnection *connection, char *buffer, gsize
 }
 
 /* Nobody else could make something of the wait. */
-WaitResult imap_connection_wait(ImapConnection *connection, bool to_send, gint64 deadline_us)
+WaitResult imap_connection_wait(ImapConnection *connection, gsize expected, bool to_send, int wake_fd, gint64 deadline_us)
 {
-    (void)connection, (void)deadline_us;
+    (void)connection, (void)expected, (void)wake_fd, (void)deadline_us;
     return to_send ? WAIT_READY : WAIT_DEADLINE;
 }
 
@@ -294,10 +294,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     speaks_unasked = data[1] >= 128;
     words = (const char *)data + 2;
     words_end = words + (size - 2);
-    mailstore = mailstore_new(&settings, NULL, stop);
+    mailstore = mailstore_new(&settings, NULL, NULL, stop);
     act(mailstore, data[0] % 10U, data[0] < 100 ? NULL : BACKEND);
     act(mailstore, data[0] / 10U % 10U, data[0] < 100 ? NULL : BACKEND);
-    if (mailstore_server(mailstore) != NULL)
-        check_text(mailstore_server(mailstore));
+    if (mailstore_server(mailstore, NULL) != NULL)
+        check_text(mailstore_server(mailstore, NULL));
     return 0;
 }

@@ -172,7 +172,7 @@ def kolabd(lab):
 @pytest.fixture
 def silent():
     """An IMAP server that never answers the first question about a mailbox; `settings`: to use it, `heard`: what it was told."""
-    server = imap_hostile.Server(imap_hostile.parse_options(["silent", "--at", "GETMETADATA"]))
+    server = imap_hostile.Server(imap_hostile.parse_options(["silent", "--at", "GETQUOTA"]))
     server.heard = []
     server.log = server.heard.append
     with contextlib.closing(server.listen()) as listener:

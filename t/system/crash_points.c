@@ -23,6 +23,10 @@ bool __real_directory_write(Directory *directory, const char *dn, GPtrArray *ste
 bool __wrap_directory_write(Directory *directory, const char *dn, GPtrArray *steps, GError **error);
 bool __real_imap_session_run(ImapSession *session, GPtrArray *commands, GError **error);
 bool __wrap_imap_session_run(ImapSession *session, GPtrArray *commands, GError **error);
+void __real_imap_session_add(ImapSession *session, ImapCommand *command);
+void __wrap_imap_session_add(ImapSession *session, ImapCommand *command);
+bool __real_imap_session_advance(ImapSession *session, int wake_fd, GError **error);
+bool __wrap_imap_session_advance(ImapSession *session, int wake_fd, GError **error);
 Transfer __real_imap_connection_send(ImapConnection *connection, const char *data, gsize len, gsize *moved);
 Transfer __wrap_imap_connection_send(ImapConnection *connection, const char *data, gsize len, gsize *moved);
 bool __real_imap_reply_parse(const char *data, gsize len, ImapReply **reply, gsize *used, GError **error);
@@ -154,6 +158,43 @@ bool __wrap_imap_session_run(ImapSession *session, GPtrArray *commands, GError *
     if (ran && commands->len > 0 && find_change(commands) == NULL)
         take_step("asked %s", ((const ImapCommand *)g_ptr_array_index(commands, 0))->line->str);
     return ran;
+}
+
+/* What a session has under way that several threads use in turn: of ImapCommand*, owned by nobody. */
+static GPtrArray *find_open(ImapSession *session)
+{
+    static GMutex lock;
+    static GHashTable *open_batches = NULL; /* ImapSession* -> GPtrArray*, for as long as the process lives */
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&lock);
+    GPtrArray *commands;
+
+    if (open_batches == NULL)
+        open_batches = g_hash_table_new(NULL, NULL);
+    commands = g_hash_table_lookup(open_batches, session);
+    if (commands == NULL) {
+        commands = g_ptr_array_new();
+        g_hash_table_insert(open_batches, session, commands);
+    }
+    return commands;
+}
+
+void __wrap_imap_session_add(ImapSession *session, ImapCommand *command)
+{
+    __real_imap_session_add(session, command);
+    g_ptr_array_add(find_open(session), command);
+}
+
+bool __wrap_imap_session_advance(ImapSession *session, int wake_fd, GError **error)
+{
+    GPtrArray *commands = find_open(session);
+    bool advanced;
+
+    batch = commands;
+    answered = 0;
+    advanced = __real_imap_session_advance(session, wake_fd, error);
+    batch = NULL;
+    g_ptr_array_remove_range(commands, 0, advanced ? answered : commands->len);
+    return advanced;
 }
 
 /* The server may have done none, some or all of it when we are gone. */

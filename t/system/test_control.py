@@ -217,7 +217,7 @@ def start_stuck(lab, kolabd, silent):
     add(lab, "jane")
     kolabd.configure({"imap": silent.settings})
     daemon = kolabd.start()
-    wait_until(lambda: any("GETMETADATA" in line for line in silent.heard))
+    wait_until(lambda: any("GETQUOTA" in line for line in silent.heard))
     return daemon, HandedOver(kolabd, daemon)
 
 
@@ -263,7 +263,7 @@ def test_a_sync_beside_a_sync_is_refused(kolabd, silent, lab):
     add(lab, "jane")
     kolabd.configure({"imap": silent.settings})
     sync = kolabd.start("--sync")
-    wait_until(lambda: any("GETMETADATA" in line for line in silent.heard))
+    wait_until(lambda: any("GETQUOTA" in line for line in silent.heard))
     assert f"is in use by another kolabd, process {sync.pid}" in kolabd.run("--sync", check=1).stderr
     assert sync.stop(check=1) == 1
 

@@ -35,6 +35,20 @@ def count_old_rows(kolabd):
         return connection.execute("SELECT count(*) FROM journal WHERE unique_id = 'id-old'").fetchone()[0]
 
 
+def test_a_mailbox_that_was_there_is_not_said_to_be_created_and_its_limit_is_told(lab, kolabd):
+    for name, limit in (("jane", 5), ("max", None)):
+        lab.imap.create(f"user/{name}.example@{lab.domain}")
+        if limit is not None:
+            lab.imap.set_quota(f"user/{name}.example@{lab.domain}", limit)
+        lab.add_person(name, givenName=name.title(), sn="Example", mailQuota=1000)
+    lab.add_person("new", givenName="New", sn="Example", mailQuota=1000)
+    kolabd.run("--sync")
+    for name, before, created in (("jane", "5 KiB", False), ("max", None, False), ("new", None, True)):
+        rows = journal(kolabd, "--entry", f"{name}.example@{lab.domain}")
+        assert ("create mailbox" in [row["step"] for row in rows]) is created
+        assert [(row["before"], row["after"]) for row in rows if row["step"] == "set quota"] == [(before, "1000 KiB")]
+
+
 def test_who_deleted_what_is_found_by_all_names_of_a_user_who_is_gone(lab, kolabd):
     dn = lab.add_person("jane", givenName="Jane", sn="Example")
     lab.add_person("max", givenName="Max", sn="Other")  # wants none of her addresses

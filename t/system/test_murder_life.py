@@ -1,10 +1,13 @@
 """The life of people and shared folders whose mailboxes are on two backends: each stays where it is, whatever happens to it, and
 nothing is left on the other one. (`make check-murder` also repeats the tests of a single server on a murder.)"""
 
+import sqlite3
+
 import pytest
 
 from polling import wait_until as poll
 from test_life import add_people, check_people, check_untouched, is_quiet, query
+from test_shared import FOLDER_TYPE
 from test_users import FOLDERS, check_default_folders
 
 SHARED_FOLDER = ["top", "mailRecipient", "kolabSharedFolder"]
@@ -274,6 +277,8 @@ def test_a_shared_folder_lives_on_the_chosen_backend(lab, kolabd, number):
     add(lab, 0, "ann")
     parent = add_shared(lab, "Parent", 1 - number)
     kolabd.run("--sync")
+    assert query(kolabd, "SELECT target, after FROM journal WHERE step = 'create parent'") == [
+        (f"shared@{lab.domain}", f"shared@{lab.domain} on {lab.backends[1 - number].name}")]
     team = add_shared(lab, "Team", number, acl=f"ann@{lab.domain}, read")
     kolabd.run("--sync")
     assert places(lab, f"shared/%@{lab.domain}") == {f"shared/Parent@{lab.domain}": [1 - number], f"shared/Team@{lab.domain}": [number]}
@@ -325,7 +330,71 @@ def test_backends_that_die_of_a_folder_type_are_asked_once(lab, kolabd):
     for number in range(6):
         add_shared(lab, f"Team {number}", number % 2, kolabFolderType="event", acl="anyone, read")
     done = kolabd.run("--sync")
-    assert done.stderr.count("dies of SETMETADATA") == 1
-    assert sum(command.startswith("SETMETADATA") for _, command in lab.imap_commands(mark)) == 2
+    assert done.stderr.count("dies of SETMETADATA") == 2
+    assert [count_set_metadata(lab, mark, number) for number in (0, 1)] == [2, 2]
     assert sorted(places(lab, f"shared/%@{lab.domain}").values()) == [[0]] * 3 + [[1]] * 3
     assert query(kolabd, "SELECT count(*) FROM change") == [(0,)]
+
+
+def count_set_metadata(lab, mark, number):
+    return sum(command.startswith("SETMETADATA") for _, command in lab.backend_commands(mark, number))
+
+
+class Mended:
+    """A backend that survives SETMETADATA on shared mailboxes, until it is as before."""
+
+    def __init__(self, part):
+        self.part = part
+        self.path = part.base / "etc/shim"
+        self.before = self.path.read_text()
+
+    def start(self):
+        self.part.stop()
+        assert "LAB_FIX_4611=0" in self.before
+        self.path.write_text(self.before.replace("LAB_FIX_4611=0", "LAB_FIX_4611=1"))
+        self.part.start()
+
+    def put_back(self):
+        self.part.stop()
+        self.path.write_text(self.before)
+        self.part.start()
+
+
+@pytest.fixture(name="mended")
+def mend_backend(lab):
+    mended = Mended(lab.backends[0].part)
+    yield mended
+    mended.put_back()
+
+
+@pytest.mark.parametrize("found", ["by a sync", "at the start", pytest.param("at work", marks=pytest.mark.slow)])
+def test_a_backend_that_is_another_version_gets_what_it_went_without_and_the_other_is_still_spared(lab, kolabd, mended, found):
+    teams = [add_shared(lab, f"Team {number}", number % 2, kolabFolderType="event") for number in range(4)]
+    kolabd.run("--sync")
+    first, second = (backend.name for backend in lab.backends)
+    assert query(kolabd, "SELECT uri FROM server ORDER BY uri") == sorted([(first,), (second,)])
+    with sqlite3.connect(kolabd.state) as connection:
+        connection.execute("UPDATE server SET version = 'Cyrus IMAPD 3.0' WHERE uri = ?", (first,))
+    mark = lab.mark()
+    if found == "at work":
+        mended.part.stop()
+        daemon = kolabd.start()
+        poll(lambda: query(kolabd, "SELECT server FROM outage") == [(first,)])
+        mended.start()
+        poll(lambda: query(kolabd, "SELECT server FROM outage") == [])
+        assert "folder types of shared mailboxes are tried again" not in daemon.log_text
+        lab.modify(teams[0], acl="anyone, read")
+    else:
+        mended.start()
+        if found == "by a sync":
+            kolabd.run("--sync")
+        else:
+            kolabd.start()
+    poll(lambda: query(kolabd, "SELECT dn FROM entry WHERE blocked IS NOT NULL ORDER BY dn") == [(teams[1],), (teams[3],)])
+    poll(lambda: is_quiet(kolabd))
+    assert query(kolabd, "SELECT uri FROM server") == [(second,)]
+    assert [count_set_metadata(lab, mark, number) for number in (0, 1)] == [2, 0]
+    assert "entries so far: 2" in kolabd.ctl("problems", check=False).stdout
+    names = [f"shared/Team {number}@{lab.domain}" for number in range(4)]
+    types = [lab.imap.admin_at(name).metadata(name, FOLDER_TYPE)[FOLDER_TYPE] for name in names]
+    assert types == ["event", None, "event", None]

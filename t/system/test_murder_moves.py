@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from kolabd import merged
+from test_murder_placement import Settings
 
 FOLDER_TYPE = ("/private/vendor/kolab/folder-type", "/shared/vendor/kolab/folder-type")
 MESSAGES, BIG = 80, 1000000  # so that a move takes long enough to break in
@@ -190,6 +191,33 @@ def test_names_are_compared_without_case(other_murder):
     lab.kolabd.run("--sync")
     assert lab.imap.server(mailbox(lab, "jane")) == second.name
     assert journal(lab.kolabd)[-1][2] == "ok"
+
+
+@pytest.fixture(name="frontend")
+def give_settings(lab):
+    settings = Settings(lab.murder.frontend)
+    yield settings
+    settings.put_back()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_mailbox_that_was_moved_behind_the_frontend_s_back_is_waited_for_and_not_set_aside(lab, kolabd, wait_until, frontend, recorded):
+    first, second = lab.backends
+    kolabd.configure(moving(lab, placement={"move": False}, imap={"timeout": "30s"}))
+    dn = add(lab, "jane", first)
+    kolabd.run("--sync")
+    frontend.change("mupdate_password", "wrong")
+    first.admin.command("XFER", mailbox(lab, "jane"), second.name)
+    assert (first.exists(mailbox(lab, "jane")), second.exists(mailbox(lab, "jane"))) == (False, True)
+    daemon = kolabd.start()
+    lab.modify(dn, mailQuota="2048", **({} if recorded else {"mailHost": second.name}))
+    daemon.wait_for_log(f"the mailbox is not on {first.name}, where the frontend says that it is .will be tried again")
+    assert kolabd.query("SELECT state FROM change") == [("queued",)]
+    frontend.put_back()
+    wait_until(lambda: second.quota(mailbox(lab, "jane")) == 2048, 60)
+    wait_until(lambda: kolabd.query("SELECT 1 FROM change") == [])
+    assert lab.get_one(dn, "mailHost") == lab.imap.server(mailbox(lab, "jane")) == second.name
 
 
 def stored(backend):

@@ -89,12 +89,13 @@ def find_free_addresses(lab):
 
 @pytest.fixture(name="open_proxy")
 def make_open_proxy(free_addresses):
-    """open_proxy(server): a Proxy at an address that the murder's certificate is for, too; `uri` is its own."""
+    """open_proxy(server): a Proxy at an address that the murder's certificate is for, too; `uri` is its own, `server` may change."""
     with contextlib.ExitStack() as stack:
         def open_one(server):
             host = next(free_addresses)
-            opened = stack.enter_context(contextlib.closing(faults.Proxy((server.env["IMAP_HOST"], 993), at=(host, 993))))
-            opened.uri = f"imaps://{host}"
+            opened = faults.Proxy(lambda: (opened.server.env["IMAP_HOST"], 993), at=(host, 993))
+            stack.enter_context(contextlib.closing(opened))
+            opened.uri, opened.server = f"imaps://{host}", server
             return opened
         yield open_one
 
@@ -131,8 +132,11 @@ def test_an_outage_ends_although_nobody_waits_for_it_any_more(lab, kolabd, wait_
     set_quota(lab, [dn], 2048)
     wait_until(lambda: outages(kolabd))
     lab.modify(dn, objectClass=["top", "person", "organizationalPerson", "inetOrgPerson", "mailRecipient", "extensibleObject"])
+    mark = lab.mark()
     bad.part.start()
     wait_until(lambda: outages(kolabd) == [])
+    asked = {command.split()[0].upper() for _, command in lab.backend_commands(mark, 1)}
+    assert asked and asked <= {"CAPABILITY", "AUTHENTICATE", "ID", "LOGOUT"}, "who comes back must not have to choose a place"
 
 
 def test_without_the_master_what_exists_is_served_and_what_is_new_follows_when_it_is_back(lab, kolabd, wait_until):
@@ -222,3 +226,40 @@ def test_a_backend_s_second_address_serves_when_the_first_refuses_or_hangs_and_t
     set_quota(lab, [dn], 8192)
     wait_until(lambda: has_quota(lab, "p", 1, 8192, other))
     assert second.accepted > before and outages(kolabd) == []
+
+
+@pytest.mark.slow
+def test_of_a_pair_of_machines_that_exchange_their_services_each_backend_is_found_at_the_other_s_address(
+        lab, kolabd, wait_until, open_proxy):
+    """Active/active: each machine may have either service. Who answers at an address says which one it is."""
+    machines = [open_proxy(backend) for backend in lab.backends]
+    uris = [machine.uri for machine in machines]
+    kolabd.configure(by_host(lab, imap={"backends": dict(zip((backend.name for backend in lab.backends), (uris, uris[::-1])))}))
+    people = add_people(lab, "one", 2, lab.backends[0]) + add_people(lab, "two", 2, lab.backends[1])
+    kolabd.run("--sync")
+    start(lab, kolabd, 4)
+    for kib, there in ((2048, (0, 1)), (4096, (1, 0)), (8192, (0, 1))):
+        for machine, number in zip(machines, there):
+            machine.server = lab.backends[number]
+            machine.cut()
+        set_quota(lab, people, kib)
+        for word, backend in zip(("one", "two"), lab.backends):
+            wait_until(lambda: has_quota(lab, word, 2, kib, backend))  # pylint: disable=cell-var-from-loop
+    wait_until(lambda: kolabd.query("SELECT 1 FROM change") == [])
+    assert outages(kolabd) == []
+
+
+def test_a_session_to_a_backend_lasts_for_a_batch_and_no_longer(lab, kolabd, wait_until, open_proxy):
+    _, other = lab.backends
+    before = open_proxy(other)
+    kolabd.configure(by_host(lab, workers=1, imap={"backends": {other.name: before.uri}}))
+    people = add_people(lab, "p", 6, other)
+    kolabd.run("--sync")
+    start(lab, kolabd, 6)
+    set_quota(lab, people[:1], 1024)
+    wait_until(lambda: has_quota(lab, "p", 1, 1024, other) and before.open == 0)
+    kolabd.daemons[-1].stop()
+    set_quota(lab, people, 2048)
+    accepted = before.accepted
+    kolabd.run("--sync")
+    assert has_quota(lab, "p", 6, 2048, other) and before.accepted == accepted + 1

@@ -37,7 +37,7 @@ def start_daemon(lab, kolabd, jane):  # pylint: disable=unused-argument
 
 
 def wait_for_question(server, wait_until):
-    wait_until(lambda: any("GETMETADATA" in line for line in server.heard))
+    wait_until(lambda: any("GETQUOTA" in line for line in server.heard))
 
 
 def test_a_changed_configuration_is_taken_over_completely(lab, kolabd, daemon, wait_until):

@@ -109,7 +109,7 @@ def test_a_sync_names_every_way_of_going_wrong_with_the_server_and_ends(lab, hos
         patience = {"timeout": "2s"} if mode in PATIENT else {}
         expected += [(hostile(f"{mode}-connected", mode, **patience), 1, problem),
                      (hostile(f"{mode}-login", mode, "--at", "AUTHENTICATE", timeout="2s"), 1, ""),
-                     (hostile(f"{mode}-first", mode, "--at", "GETMETADATA", **patience), 3, problem),
+                     (hostile(f"{mode}-first", mode, "--at", "GETQUOTA", **patience), 3, problem),
                      (hostile(f"{mode}-last", mode, "--at", "SUBSCRIBE", "--after", "3", **patience), 3, problem),
                      (hostile(f"{mode}-once", mode, "--at", "CREATE", "--times", "1", "--empty", **patience), 0, "in order after")]
     for mode in ("bye", "silent", "garbage", "endless-line", "endless-noise", "huge-literal"):
@@ -117,11 +117,11 @@ def test_a_sync_names_every_way_of_going_wrong_with_the_server_and_ends(lab, hos
     for mode, problem in REFUSED.items():
         expected += [(hostile(f"{mode}-connected", mode), 1, "NAMESPACE"),
                      (hostile(f"{mode}-login", mode, "--at", "AUTHENTICATE"), 1, "check login and password"),
-                     (hostile(f"{mode}-first", mode, "--at", "GETMETADATA"), 3, problem),
+                     (hostile(f"{mode}-first", mode, "--at", "CREATE", "--empty"), 3, problem),
                      (hostile(f"{mode}-last", mode, "--at", "SUBSCRIBE", "--after", "3"), 3, problem)]
     for mode in ("close", "half", "endless-data"):
-        expected += [(hostile(f"{mode}-tls", mode, "--at", "GETMETADATA", *tls), 3, LOST[mode])]
-    expected += [(hostile("close-starttls", "close", "--at", "GETMETADATA", "--starttls", *tls), 3, LOST["close"]),
+        expected += [(hostile(f"{mode}-tls", mode, "--at", "GETQUOTA", *tls), 3, LOST[mode])]
+    expected += [(hostile("close-starttls", "close", "--at", "GETQUOTA", "--starttls", *tls), 3, LOST["close"]),
                  (hostile("drip", "drip"), 0, "in order after"),
                  (hostile("drip-greeting", "drip", "--at", "GREETING"), 0, "in order after"),
                  (hostile("drip-tls", "drip", *tls), 0, "in order after")]
@@ -201,14 +201,14 @@ def open_hole():
 
 @pytest.mark.usefixtures("jane")
 def test_sigterm_ends_a_daemon_while_a_server_hangs_and_the_change_waits(lab, hostile, hole, wait_until):
-    silent = hostile("silent", "silent", "--at", "GETMETADATA", timeout="1h")
-    impatient = hostile("impatient", "silent", "--at", "GETMETADATA", timeout="1h")
+    silent = hostile("silent", "silent", "--at", "GETQUOTA", timeout="1h")
+    impatient = hostile("impatient", "silent", "--at", "GETQUOTA", timeout="1h")
     imap_hole = hostile("imap-hole", "drip", timeout="1h", insecure=False, uri=f"imaps://127.0.0.1:{hole}")
     ldap_hole = hostile("ldap-hole", "drip")
     ldap_hole.kolabd.configure({"ldap": {"uri": f"ldaps://127.0.0.1:{hole}", "timeout": "1h"}})
     daemons = {server: server.kolabd.start() for server in (silent, impatient, imap_hole, ldap_hole)}
     for server in (silent, impatient):
-        wait_until(lambda server=server: any(line.startswith("GETMETADATA") for line in server.heard))
+        wait_until(lambda server=server: any(line.startswith("GETQUOTA") for line in server.heard))
     daemons[imap_hole].wait_for_log("1 to look at")
     daemons[ldap_hole].wait_ready()
     for daemon in daemons.values():
@@ -222,9 +222,9 @@ def test_sigterm_ends_a_daemon_while_a_server_hangs_and_the_change_waits(lab, ho
 
 @pytest.mark.usefixtures("jane")
 def test_sigterm_ends_a_sync_with_1_and_its_change_waits_for_the_next(hostile, wait_until):
-    server = hostile("silent", "silent", "--at", "GETMETADATA", "--times", "1", timeout="1h")
+    server = hostile("silent", "silent", "--at", "GETQUOTA", "--times", "1", timeout="1h")
     sync = server.kolabd.start("--sync")
-    wait_until(lambda: any(line.startswith("GETMETADATA") for line in server.heard))
+    wait_until(lambda: any(line.startswith("GETQUOTA") for line in server.heard))
     assert sync.stop(check=1, timeout=DEADLINE) == 1
     assert query(server.kolabd, "SELECT state FROM change") == [("queued",)]
     assert server.sync()[0] == 0

@@ -168,6 +168,16 @@ def test_a_rename_never_merges_two_mailboxes(lab, kolabd):
     assert len(lab.imap.mailboxes(f"user/%@{lab.domain}")) == 2
 
 
+def test_a_mailbox_of_a_new_person_is_made_without_asking_for_it_and_limited_in_one_round_trip(lab, kolabd):
+    kolabd.configure({"quota": {"default": "1GiB"}})
+    lab.add_person("jane", givenName="Jane", sn="Example")
+    mark = lab.mark()
+    kolabd.run("--sync")
+    mailbox = f'"user/jane.example@{lab.domain}"'
+    assert [command for _, command in lab.imap_commands(mark) if mailbox in command] == \
+        [f"GETQUOTA {mailbox}", f"CREATE {mailbox}", f"SETQUOTA {mailbox} (STORAGE 1048576)"]
+
+
 def test_a_mailbox_that_exists_is_adopted_and_completed(lab, kolabd):
     mailbox = f"user/jane.example@{lab.domain}"
     lab.imap.create(mailbox)

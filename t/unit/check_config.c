@@ -221,6 +221,9 @@ static const struct {
      "imap.admin_password_file"},
     {LDAP IMAP "domains: {a.org: {imap: {window: 0}}}\n",
      "x:3:34: imap.window: want a whole number from 1 to 1024, got \"0\""},
+    {LDAP "workers: 8\ndomains: {a.org: {imap: {max_sessions: 11}}}\n" IMAP,
+     "x:3:40: imap.max_sessions: 8 workers need at least 12: 11 as administrator, and one as a user; want more of them, fewer "
+     "workers, or 0: as many as they need"},
     {LDAP DOMAINS "imap: {uri: imaps://i, admin_login: a, admin_password_file: /p, backends: [b]}\n",
      "x:3:75: imap.backends: want a mapping of servers' names to their URIs, got a list"},
     {LDAP DOMAINS "imap: {uri: imaps://i, admin_login: a, admin_password_file: /p, backends: {a b: imaps://b}}\n",
@@ -506,6 +509,7 @@ START_TEST(what_is_not_set_has_its_default)
     ck_assert_uint_eq(config->directory->page_size, 500);
     ck_assert_int_eq(config->imap->timeout_us, 30 * G_TIME_SPAN_SECOND);
     ck_assert_uint_eq(config->imap->window, 64);
+    ck_assert_uint_eq(config->imap->max_sessions, 0);
     ck_assert_uint_eq(config->imap->backends->len, 0);
     ck_assert_uint_eq(config->imap_servers->len, 1);
     ck_assert_str_eq(domain->base_dn, "dc=example,dc=org");
@@ -534,7 +538,7 @@ START_TEST(every_setting_reaches_its_field)
         "9, starttls: yes,\n"
         "  unique_id_attribute: entryUUID, read_only: on}\n"
         "imap: {uri: imaps://i, admin_login: a, admin_password_file: p, ca_file: /cb, timeout: 6s, window: "
-        "3, mail_host: m.h}\n"
+        "3, max_sessions: 11, mail_host: m.h}\n"
         "attributes: {result: uid, mail: m, alias: a, mail_host: h, quota: q, addresses: [x, M],\n"
         "             target_folder: f, folder_type: t, acl: r, delivery: d}\n"
         "user_filter: (a=b)\nquota: {default: 1GiB}\n"
@@ -562,6 +566,7 @@ START_TEST(every_setting_reaches_its_field)
     ck_assert_str_eq(config->imap->ca_file, "/cb");
     ck_assert_int_eq(config->imap->timeout_us, 6 * G_TIME_SPAN_SECOND);
     ck_assert_uint_eq(config->imap->window, 3);
+    ck_assert_uint_eq(config->imap->max_sessions, 11);
     ck_assert_str_eq(domain->name, "example.org");
     ck_assert_str_eq(domain->base_dn, "o=x");
     ck_assert_str_eq(g_ptr_array_index(domain->aliases, 0), "example.com");
@@ -926,6 +931,7 @@ START_TEST(the_sample_file_shows_the_defaults)
     ck_assert(shown->directory->starttls && !shown->directory->insecure && !shown->imap->insecure);
     ck_assert_int_eq(config->imap->timeout_us, shown->imap->timeout_us);
     ck_assert_uint_eq(config->imap->window, shown->imap->window);
+    ck_assert_uint_eq(config->imap->max_sessions, shown->imap->max_sessions);
     ck_assert_uint_eq(shown->imap->backends->len, 0);
     ck_assert_uint_eq(folders->len, shown_folders->len);
     for (guint i = 0; i < folders->len; i++) {

@@ -2,6 +2,7 @@
  * computer disturbs. That is why this looks into the state. */
 #include "model/fault.h"
 #include "state/database.h"
+#include "state/journal.h"
 #include "state/queue.h"
 #include "suite.h"
 
@@ -17,6 +18,8 @@ enum { ALLOWANCE_PERCENT = 20 };
                      " SELECT 'example.org', 'id-' || i, 'notice', "
 #define ENTRIES ROWS "entry (domain, unique_id, mailbox, status, first_seen) SELECT 'example.net', 'owner-' || i,"              \
                      " 'user/u' || i || '@example.org', "
+#define ADDRESSES ROWS "address (domain, address, unique_id, role, status, made, since) SELECT 'example.org',"                    \
+                       " 'u' || i || '@example.org', 'owner-' || i, 'primary', 'held', 0, '2026-01-01' FROM n"
 #define DELETED ROWS "departure (domain, unique_id, reason, since, status)"                                                      \
                      " SELECT 'example.org', 'id-' || i, 'gone', '2026-01-01', 'deleted' FROM n"
 #define LATER "'2999-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z', 3, "
@@ -35,6 +38,7 @@ static const struct {
     {"others are parked until they get a mailbox", CHANGES "'parked', " LATER "'park', 'no', 'user/u' || i || '@example.org' FROM n",
      ENTRIES "'ok', '2026-01-01' FROM n"},
     {"others are in order", NULL, ENTRIES "'ok', '2026-01-01' FROM n"},
+    {"others have addresses", NULL, ADDRESSES},
     {"others have departed", NULL, ENTRIES "'departed', '2026-01-01' FROM n"},
     {"others were deleted", NULL, DELETED},
 };
@@ -75,14 +79,34 @@ static Change *notice_and_lease(const char *unique_id)
     return change;
 }
 
+static GPtrArray *new_texts(void)
+{
+    return g_ptr_array_new_with_free_func(g_free);
+}
+
+static void decide(const Record *record)
+{
+    g_autoptr(GHashTable) taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GPtrArray) lost = new_texts(), wanted = new_texts();
+
+    g_ptr_array_add(wanted, g_strdup(record->primary));
+    ck_assert(state_find_lost(state, record->domain, record->unique_id, lost, NULL));
+    ck_assert(state_find_reserved(state, record->domain, record->unique_id, wanted, taken, NULL));
+    ck_assert(state_reserve(state, record->domain, record->unique_id, record->primary, record->aliases, taken, NULL));
+}
+
 static void succeed(const char *unique_id)
 {
     g_autoptr(Change) change = notice_and_lease(unique_id);
-    g_autoptr(Record) record = record_new("example.org", change->unique_id);
+    g_autoptr(Record) record = record_new("example.org", change->unique_id), before = NULL;
+    g_autoptr(GPtrArray) journal = g_ptr_array_new_with_free_func((GDestroyNotify)journal_row_free);
 
     record->mailbox = g_strdup_printf("user/%s@example.org", change->unique_id);
     record->primary = g_strdup_printf("%s@example.org", change->unique_id);
-    ck_assert(queue_finish(state, change, record, NULL, NULL));
+    g_ptr_array_add(journal, journal_row_new("create mailbox"));
+    ck_assert(state_find_record(state, "example.org", change->unique_id, &before, NULL));
+    decide(record);
+    ck_assert(queue_finish(state, change, record, journal, NULL));
     ck_assert(state_set_mailbox(state, "example.org", change->unique_id, record->mailbox, NULL));
 }
 

@@ -73,6 +73,40 @@ END_TEST
 
 static const char *const unreadable_limits[] = {"abc", "-5", "99999999999999999999", "(1)", "NIL"};
 
+START_TEST(on_a_murder_a_mailbox_that_is_not_where_it_should_be_is_looked_for_again_and_has_no_quota)
+{
+    g_autoptr(GPtrArray) commands = observe_quota_commands(&admin, MAILBOX);
+    g_autoptr(Observed) observed = observed_new();
+    g_autoptr(GError) error = NULL;
+    bool there = mailboxes[_i].exists;
+
+    observed->server = g_strdup("backend1.example.org");
+    answer(commands, mailboxes[_i].wire);
+    ck_assert(observe_quota_answers(URI, commands, observed, &error) == there);
+    ck_assert(observed->quota_known == there);
+    if (there)
+        ck_assert_int_eq(observed->quota_kib, mailboxes[_i].quota_kib);
+    else
+        ck_assert(g_error_matches(error, FAULT, FAULT_RETRY));
+}
+END_TEST
+
+START_TEST(what_a_backend_refuses_is_an_error_that_passes_when_the_mailbox_is_just_being_moved)
+{
+    g_autoptr(GPtrArray) commands = observe_quota_commands(&admin, MAILBOX);
+    g_autoptr(Observed) observed = observed_new();
+    g_autoptr(GError) moved = NULL;
+    g_autoptr(GError) refused = NULL;
+
+    answer(commands, "k NO Mailbox has been moved to another server\r\n" NO_ROOT);
+    ck_assert(!observe_quota_answers(URI, commands, observed, &moved));
+    ck_assert(g_error_matches(moved, FAULT, FAULT_RETRY));
+    answer(commands, "k NO Permission denied\r\n" NO_ROOT);
+    ck_assert(!observe_quota_answers(URI, commands, observed, &refused));
+    ck_assert(g_error_matches(refused, FAULT, FAULT_PARK));
+}
+END_TEST
+
 START_TEST(a_limit_that_cannot_be_read_is_an_error_and_not_no_limit)
 {
     g_autoptr(GPtrArray) commands = observe_mailbox_commands(&admin, MAILBOX, NULL);
@@ -329,6 +363,9 @@ int main(void)
     TCase *mailbox = tcase_create("mailbox"), *folder = tcase_create("folders");
 
     tcase_add_loop_test(mailbox, a_mailbox_and_its_quota_are_read, 0, G_N_ELEMENTS(mailboxes));
+    tcase_add_loop_test(mailbox, on_a_murder_a_mailbox_that_is_not_where_it_should_be_is_looked_for_again_and_has_no_quota, 0,
+                        G_N_ELEMENTS(mailboxes));
+    tcase_add_test(mailbox, what_a_backend_refuses_is_an_error_that_passes_when_the_mailbox_is_just_being_moved);
     tcase_add_loop_test(mailbox, a_limit_that_cannot_be_read_is_an_error_and_not_no_limit, 0,
                         G_N_ELEMENTS(unreadable_limits));
     tcase_add_loop_test(mailbox, a_refusal_that_is_not_recognised_is_an_error_and_never_absent, 0, G_N_ELEMENTS(refusals));

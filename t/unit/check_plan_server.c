@@ -269,9 +269,32 @@ START_TEST(the_first_part_of_a_creation_is_parents_and_creation)
     g_ptr_array_add(observed->missing_parents, g_strdup("shared@example.org"));
     ck_assert(plan_create(entry, team, observed, &history, &shared, NULL));
     shared_steps = summary(shared);
-    ck_assert_str_eq(shared_steps, "create parent shared@example.org [- -> shared@example.org]; "
+    ck_assert_str_eq(shared_steps, "create parent shared@example.org [- -> shared@example.org on b2]; "
                                    "create mailbox " OUTSIDE " [- -> " OUTSIDE " on b2]; " TAKES_NAME);
     ck_assert_str_eq(shared->server, "b2");
+}
+END_TEST
+
+START_TEST(what_is_only_assumed_to_be_absent_is_created_with_its_quota)
+{
+    const Row row = {.single_server = true, .is_new = true};
+    g_autoptr(Entry) entry = make_entry(&row);
+    g_autoptr(Account) desired = make_account(&row);
+    g_autoptr(Observed) observed = make_observed(&row);
+    const PlanHistory history = make_history(&row, NULL);
+    g_autoptr(Plan) looked = NULL, assumed = NULL;
+    g_autofree char *looked_steps = NULL, *assumed_steps = NULL;
+
+    desired->quota_kib = 1024;
+    ck_assert(plan_create(entry, desired, observed, &history, &looked, NULL));
+    looked_steps = summary(looked);
+    ck_assert_str_eq(looked_steps, "create mailbox " JANE " [- -> " JANE "]");
+    ck_assert(!((const Step *)g_ptr_array_index(looked->steps, 0))->assumed);
+    observed->assumed = true;
+    ck_assert(plan_create(entry, desired, observed, &history, &assumed, NULL));
+    assumed_steps = summary(assumed);
+    ck_assert_str_eq(assumed_steps, "create mailbox " JANE " [- -> " JANE "]; set quota " JANE " [- -> 1024 KiB]");
+    ck_assert(((const Step *)g_ptr_array_index(assumed->steps, 0))->assumed);
 }
 END_TEST
 
@@ -388,6 +411,7 @@ int main(void)
     tcase_add_loop_test(tests, where_the_mailbox_is_and_goes_is_as_the_table_says, 0, G_N_ELEMENTS(rows));
     tcase_add_loop_test(tests, once_carried_out_nothing_remains, 0, G_N_ELEMENTS(rows));
     tcase_add_test(tests, the_first_part_of_a_creation_is_parents_and_creation);
+    tcase_add_test(tests, what_is_only_assumed_to_be_absent_is_created_with_its_quota);
     tcase_add_test(tests, what_needs_no_creation_has_no_first_part);
     tcase_add_test(tests, the_first_part_is_refused_as_the_whole_is);
     tcase_add_test(tests, a_move_comes_last);

@@ -645,6 +645,35 @@ START_TEST(a_server_that_dies_of_a_step_is_a_problem_until_it_is_lifted)
 }
 END_TEST
 
+START_TEST(of_a_backend_that_no_longer_dies_of_a_step_only_its_own_entries_are_looked_at_again)
+{
+    static const char *const hosts[] = {"Backend1.example.org", "backend2.example.org"};
+    g_autoptr(State) state = open_state(STATE_OWN);
+    g_autoptr(Change) change = NULL;
+    g_autoptr(Change) none = NULL;
+    bool any;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(hosts); i++) {
+        g_autoptr(Record) record = record_new("example.org", hosts[i]);
+
+        record->mail_host = g_strdup(hosts[i]);
+        record->blocked = g_strdup("set metadata: x=y");
+        store(state, record);
+    }
+    ck_assert(state_has_block(state, &any, NULL));
+    ck_assert(!any);
+    ck_assert(state_note_block(state, "backend1.example.org", "Cyrus 1", "it dies", NULL));
+    ck_assert(state_note_block(state, "backend2.example.org", "Cyrus 1", "it dies", NULL));
+    ck_assert(state_lift_block(state, "backend1.example.org", NULL));
+    ck_assert(queue_lease(state, &change, NULL));
+    ck_assert_str_eq(change->unique_id, hosts[0]);
+    ck_assert(queue_lease(state, &none, NULL));
+    ck_assert_ptr_null(none);
+    ck_assert(state_has_block(state, &any, NULL));
+    ck_assert(any);
+}
+END_TEST
+
 static void store_mailbox(State *state, const char *unique_id, const char *mailbox)
 {
     g_autoptr(Record) record = record_new("example.org", unique_id);
@@ -880,6 +909,7 @@ static void add_records(TCase *cases)
     tcase_add_test(cases, a_new_reservation_replaces_the_entrys_earlier_one);
     tcase_add_test(cases, an_outcome_without_a_record_drops_the_reservation);
     tcase_add_test(cases, a_server_that_dies_of_a_step_is_a_problem_until_it_is_lifted);
+    tcase_add_test(cases, of_a_backend_that_no_longer_dies_of_a_step_only_its_own_entries_are_looked_at_again);
     tcase_add_loop_test(cases, what_is_below_a_renamed_mailbox_is_renamed_and_queued, 0, G_N_ELEMENTS(below));
     tcase_add_test(cases, an_incomplete_sweep_is_a_problem_of_its_domain_until_a_complete_one);
     tcase_add_test(cases, a_domain_that_is_gone_is_removed_once_and_its_entries_stay);

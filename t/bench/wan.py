@@ -1,0 +1,87 @@
+#!/usr/bin/python3
+"""wan.py: a first provisioning over a long link, beside the floor: as many connections, the same commands, pipelined.
+
+The IMAP server is a script that answers at once at the end of a link with a set round trip (t/fake/imap_slow.py): it shows what
+kolabd waits for, on a machine that has nothing else to do. The directory is a real one beside kolabd.
+Environment: BENCH_WAN_RTT (round trips in ms, "1 10 50"), BENCH_WAN_WORKERS ("4 16"), BENCH_WAN_S (seconds that the floor is to
+take each time, 8), BENCH_PAIRS (runs of each, 3)."""
+
+import contextlib
+import copy
+import os
+import pathlib
+import subprocess
+
+import world as worlds  # first: it knows the way to t/system
+
+from table import Table
+
+from servers import DIE_WITH_US  # of t/system, which world knows the way to
+
+SLOW = pathlib.Path(__file__).resolve().parents[1] / "fake/imap_slow.py"
+RTTS_MS = [float(word) for word in (os.environ.get("BENCH_WAN_RTT") or "1 10 50").split()]
+WORKERS = [int(word) for word in (os.environ.get("BENCH_WAN_WORKERS") or "4 16").split()]
+SECONDS = float(os.environ.get("BENCH_WAN_S") or 8)
+PAIRS = int(os.environ.get("BENCH_PAIRS") or 3)
+TRIPS = 7  # of one user over the link: the administrator's commands; TCP, TLS, greeting, CAPABILITY, login; the user's commands
+OWN_MS = 8  # what the scripted server and a client of it need for a user, in processor time
+
+
+@contextlib.contextmanager
+def far_world(world, rtt_ms):
+    """The same world with the IMAP server at the end of a link."""
+    ca, far = world.directory / "ca", copy.copy(world)
+    process = subprocess.Popen([*DIE_WITH_US, "/usr/bin/python3", SLOW, str(rtt_ms), "--cert", ca / "server.pem", "--key", ca / "server.key"],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        port = process.stdout.readline().split()[1]
+        far.imap = {**world.imap, "IMAPS_PORT": port, "IMAPS_URI": f"imaps://127.0.0.1:{port}"}
+        yield far
+    finally:
+        process.stdin.close()
+        process.wait()
+
+
+def count_people(rtt_ms, workers):
+    rate = min(workers / (TRIPS * rtt_ms / 1000), 1000 / OWN_MS)
+    return max(2 * workers, int(rate * SECONDS))
+
+
+def provision_once(far, who, word, workers, count):
+    """Its rate."""
+    if who == "floor":
+        return count / far.run_floor(far.users(word, count), workers)[0]
+    far.add_people(word, count)
+    return count / far.sync(word, count, workers)["seconds"]
+
+
+def measure_one(world, table, rtt_ms, workers):
+    count = count_people(rtt_ms, workers)
+    rates = {"floor": [], "kolabd": []}
+    with far_world(world, rtt_ms) as far:
+        for number in range(PAIRS):
+            for who in ("floor", "kolabd") if number % 2 == 0 else ("kolabd", "floor"):
+                word = f"wan{rtt_ms:g}x{workers}{who}{number}".replace(".", "-")
+                rates[who].append(provision_once(far, who, word, workers, count))
+    table.compare((world.kind, count), f"first provisioning, {rtt_ms:g} ms round trip, {workers} workers", "users/s", rates["floor"],
+                  rates["kolabd"], ">= 0.9")
+
+
+def measure(world, table):
+    for rtt_ms in RTTS_MS:
+        for workers in WORKERS:
+            measure_one(world, table, rtt_ms, workers)
+
+
+def main():
+    world, table = worlds.World(), Table()
+    try:
+        world.stop_watching()
+        measure(world, table)
+    finally:
+        world.close()
+    table.show()
+
+
+if __name__ == "__main__":
+    main()
