@@ -77,7 +77,8 @@ class Backend:
     def set_quota(self, mailbox):
         if self.admin is None:
             self.admin = floor.Session(self.env, self.context)
-        self.admin.run([f"GETQUOTA {mailbox}", f"SETQUOTA {mailbox} (STORAGE {commands.QUOTA_KIB})"])
+        self.admin.run([f"GETMETADATA {mailbox} {commands.PARTITION}", f"GETQUOTA {mailbox}",
+                        f"SETQUOTA {mailbox} (STORAGE {commands.QUOTA_KIB})"])
 
     def close(self):
         if self.admin is not None:
