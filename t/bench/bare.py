@@ -1,4 +1,5 @@
-"""The floor of what a daemon does: the bare LDAP and IMAP commands. It is told of changes as a daemon is, by a persistent search."""
+"""The floor of what a daemon does: the bare LDAP and IMAP commands. It hears of changes as a daemon does, by a persistent
+search."""
 
 import time
 

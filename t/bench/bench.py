@@ -28,7 +28,8 @@ import sweeps
 from table import Table
 
 
-GROWING = ["first provisioning", "many changed at once", "somebody is added, until the mailbox is finished"]
+GROWING = ["first provisioning", "  processor time, with the servers'", "many changed at once",
+           "somebody is added and gets a mailbox"]
 
 
 def say(text):

@@ -1,5 +1,6 @@
 """Many people get another quota at once, while a daemon runs."""
 
+import multiprocessing
 import threading
 import time
 
@@ -35,9 +36,11 @@ def kolabd_seconds(world, daemon, count):
 
 
 def follow(job, portions, cursor):
-    """One of the floor's workers: reads the entries of a portion together, then sets the quotas together."""
-    world, kib = job
+    """One of the floor's workers: reads the entries of a portion together, then sets the quotas together. Connected before the
+    changes begin, as a daemon is."""
+    world, kib, connected = job
     directory, admin = bare.connect(world), floor.open_admin(world.imap, floor.trust(world.imap))
+    connected.wait()
     for turn in floor.take_turns(portions, cursor):
         searches = [directory.search(world.person_dn(WORD, number), ldap.SCOPE_BASE, worlds.USER_FILTER, bare.ATTRIBUTES)
                     for number in portions[turn]]
@@ -48,12 +51,13 @@ def follow(job, portions, cursor):
 
 def bare_seconds(world, count):
     """The changes, a notice of each, and at the same time what has to be done for each: to mailboxes of the main domain."""
-    watch, kib = bare.Watch(world, world.base_dn(WORD)), world.new_kib()
+    watch, kib, connected = bare.Watch(world, world.base_dn(WORD)), world.new_kib(), multiprocessing.Barrier(knobs.WORKERS + 1)
     hear = threading.Thread(target=lambda: [watch.wait() for _ in range(count)])
     burst = make_burst(world, WORD, count, kib)
     portions = [range(begin, min(begin + AT_ONCE, count)) for begin in range(0, count, AT_ONCE)]
+    workers = floor.Workers(follow, (world, kib, connected), portions, knobs.WORKERS)
+    connected.wait()
     begin = time.monotonic()
-    workers = floor.Workers(follow, (world, kib), portions, knobs.WORKERS)
     hear.start()
     burst.run()
     hear.join()

@@ -134,7 +134,7 @@ class Workers:
 
 
 def run(work, env, users, connections):
-    """All of the users over so many connections; gives (seconds, processor seconds of this side)."""
+    """All of the users over so many connections; gives {seconds, cpu}, the processor seconds of this side."""
     begin, cpu = time.monotonic(), children_cpu()
     Workers(work, env, users, connections).wait()
-    return time.monotonic() - begin, children_cpu() - cpu
+    return {"seconds": time.monotonic() - begin, "cpu": children_cpu() - cpu}

@@ -12,6 +12,9 @@ MAIN, FLOOR = "main", "floor"
 SMALL = 500  # where so few are missing to a size, all of them are measured
 CHUNK = 1500  # more people a run than this add nothing but time
 STARTS = 9
+SECONDS = "seconds"
+SERVERS = ("389-ds", "Cyrus")
+WHOSE = ("itself", *SERVERS)
 
 
 def plan(have, size, pairs):
@@ -31,111 +34,109 @@ def mailboxes(sizes, pairs):
 
 
 class Run:
-    """What one run took. `seconds` of kolabd: without its look at those that were there before."""
+    """One run over so many people. `cost`: seconds, and processor seconds by whose. `aside`: what of them is not to count."""
 
-    def __init__(self, people, seconds, whole, cpu, others):
+    def __init__(self, people, cost, others, rss_kib):
         self.people = people
-        self.seconds = seconds
-        self.whole = whole
-        self.cpu = cpu  # {whose: processor seconds}
+        self.cost = cost
+        self.aside = dict.fromkeys(cost, 0)
         self.others = others  # share of the machine that had nothing to do with us
+        self.rss_kib = rss_kib
+
+    def net(self, what):
+        return self.cost[what] - self.aside[what]
+
+    def ms(self, whose):
+        return 1000 * self.net(whose) / self.people
 
     @property
     def rate(self):
-        return self.people / self.seconds
+        return self.people / self.net(SECONDS)
 
-    def ms(self, whose):
-        return 1000 * self.cpu[whose] / self.people
+    @property
+    def all_ms(self):
+        return sum(map(self.ms, WHOSE))
 
     @property
     def own_share(self):
-        return self.cpu["itself"] / (self.cpu["389-ds"] + self.cpu["Cyrus"])
+        return self.net("itself") / sum(map(self.net, SERVERS))
 
 
-def observed(world, people, work):
-    """`work` gives (seconds, what of them is not to count, processor seconds of its own)."""
-    machine, ds, cyrus = worlds.machine_cpu(), *world.cpu()
-    whole, aside, client = work()
-    ds, cyrus, machine = world.cpu()[0] - ds, world.cpu()[1] - cyrus, worlds.machine_cpu() - machine
-    others = max(0, machine - ds - cyrus - client) / whole / os.cpu_count()
-    return Run(people, whole - aside, whole, {"itself": client, "389-ds": ds, "Cyrus": cyrus}, others)
+def observe(world, people, work):
+    """`work` gives {seconds, cpu} and the like."""
+    before = [*world.cpu(), worlds.machine_cpu()]
+    measured = work()
+    ds, cyrus, machine = (after - one for after, one in zip([*world.cpu(), worlds.machine_cpu()], before))
+    others = max(0, machine - ds - cyrus - measured["cpu"]) / measured["seconds"] / os.cpu_count()
+    cost = {SECONDS: measured["seconds"], "itself": measured["cpu"], "389-ds": ds, "Cyrus": cyrus}
+    return Run(people, cost, others, measured.get("rss_kib"))
 
 
-def provision(world, word, people, aside):
-    """kolabd's run over people that have just come."""
+def observe_floor(world, word, begin, people):
+    return observe(world, people, lambda: world.run_floor(world.users(word, people, begin), knobs.WORKERS))
+
+
+def observe_kolabd(world, word, people):
+    """Over people that have just come."""
     world.add_people(word, people)
     world.rest(word)
-
-    def work():
-        measured = world.sync(word, people, knobs.WORKERS)
-        peaks.append(measured["rss_kib"])
-        return measured["seconds"], aside, measured["cpu"]
-    peaks = []
-    return observed(world, people, work), peaks[0]
+    return observe(world, people, lambda: world.sync(word, people, knobs.WORKERS))
 
 
-def floor_provision(world, word, begin, people):
-    def work():
-        seconds, cpu = world.run_floor(world.users(word, people, begin), knobs.WORKERS)
-        return seconds, 0, cpu
-    return observed(world, people, work)
-
-
-def start_seconds(world):
-    """kolabd --sync of nobody."""
-    world.add_people("nobody", 0)
-    return [world.sync("nobody", 0, knobs.WORKERS)["seconds"] for _ in range(STARTS)]
+def observe_nothing(world, word):
+    return observe(world, world.counts[word], lambda: world.sync(word, 0, knobs.WORKERS))
 
 
 class Growth:
-    """One store's. `others`: people of the floor so far."""
+    """One store's."""
 
     def __init__(self, world, table):
         self.world = world
         self.table = table
         self.floor_people = 0
         world.add_people(MAIN, 0)
-        self.start = statistics.median(start_seconds(world))
+        world.add_people("nobody", 0)
+        starts = [observe_nothing(world, "nobody") for _ in range(STARTS)]
+        self.start = {what: statistics.median(run.cost[what] for run in starts) for what in (SECONDS, *WHOSE)}
 
     def to(self, size):
         """Lets the domain have so many people, and measures the last of them."""
         at_once, chunk = plan(self.world.counts[MAIN], size, knobs.PAIRS)
         place = (self.world.kind, size)
         if at_once > 0:
-            provision(self.world, MAIN, at_once, 0)
-        runs, peaks = collections.defaultdict(list), []
+            observe_kolabd(self.world, MAIN, at_once)
+        runs = collections.defaultdict(list)
         for number in range(knobs.PAIRS):
             for who in ("floor", "kolabd") if number % 2 == 0 else ("kolabd", "floor"):
-                runs[who].append(self.run(who, chunk, peaks))
+                runs[who].append((self.run_floor if who == "floor" else self.run_kolabd)(chunk))
         tell(self.table, place, runs["floor"], runs["kolabd"])
-        self.table.tell(place, "peak memory: first provisioning", "MiB", [peak / 1024 for peak in peaks], memory_aim(size))
+        self.table.tell(place, "peak memory: first provisioning", "MiB", [run.rss_kib / 1024 for run in runs["kolabd"]],
+                        memory_aim(size))
 
-    def run(self, who, chunk, peaks):
-        if who == "floor":
-            self.floor_people += chunk
-            return floor_provision(self.world, FLOOR, self.floor_people - chunk, chunk)
-        aside = 0
-        if self.world.counts[MAIN]:
-            aside = max(0, self.world.sync(MAIN, 0, knobs.WORKERS)["seconds"] - self.start)
-        run, peak = provision(self.world, MAIN, chunk, aside)
-        peaks.append(peak)
+    def run_floor(self, chunk):
+        self.floor_people += chunk
+        return observe_floor(self.world, FLOOR, self.floor_people - chunk, chunk)
+
+    def run_kolabd(self, chunk):
+        """What it needs to look at those that are there already is put aside."""
+        nothing = observe_nothing(self.world, MAIN)
+        run = observe_kolabd(self.world, MAIN, chunk)
+        run.aside = {what: max(0, seconds - self.start[what]) for what, seconds in nothing.cost.items()}
         return run
 
 
 def tell(table, place, bare, kolabd):
-    table.compare(place, "first provisioning", "users/s", [run.rate for run in bare], [run.rate for run in kolabd], ">= 0.95")
-    table.compare(place, "  with the look at those that are there already", "users/s",
-                  [run.people / run.whole for run in bare], [run.people / run.whole for run in kolabd])
-    table.compare(place, "  processor time, with the servers'", "ms/user", *([sum(map(run.ms, run.cpu)) for run in runs]
-                                                                             for runs in (bare, kolabd)))
-    for whose in ("itself", "Cyrus", "389-ds"):
-        both = [[run.ms(whose) for run in runs] for runs in (bare, kolabd)]
-        if whose == "389-ds":
-            table.tell(place, f"  processor time: {whose}", "ms/user", both[1])
-        else:
-            table.compare(place, f"  processor time: {whose}", "ms/user", *both)
+    def compare(case, unit, value, aim=""):
+        table.compare(place, case, unit, list(map(value, bare)), list(map(value, kolabd)), aim)
+
+    compare("first provisioning", "users/s", lambda run: run.rate, ">= 0.95")
+    compare("  with the look at those that are there already", "users/s", lambda run: run.people / run.cost[SECONDS])
+    compare("  processor time, with the servers'", "ms/user", lambda run: run.all_ms)
+    compare("  processor time: itself", "ms/user", lambda run: run.ms("itself"))
+    compare("  processor time: Cyrus", "ms/user", lambda run: run.ms("Cyrus"))
+    table.tell(place, "  processor time: 389-ds", "ms/user", [run.ms("389-ds") for run in kolabd])
     table.tell(place, "  own processor time, of the servers'", "%", [100 * run.own_share for run in kolabd], "< 10")
-    table.tell(place, "  the machine's other work meanwhile", "%", [100 * run.others for run in kolabd + bare])
+    table.tell(place, "  the machine's other work meanwhile", "%", [100 * run.others for run in bare + kolabd])
 
 
 def memory_aim(people):
@@ -151,4 +152,4 @@ def tell_growth(table, store, sizes, cases):
         if small and large:
             grown = [large.median(who) / small.median(who) for who in ("floor", "kolabd")]
             floor, kolabd = ([1 / growth if small.unit.endswith("/s") else growth] for growth in grown)
-            table.compare((store, sizes[-1]), f"grown since {sizes[0]} people: {case}", "times", floor, kolabd, "<= 1.15")
+            table.compare((store, sizes[-1]), f"grown since {sizes[0]}: {case.strip()}", "times", floor, kolabd, "<= 1.15")

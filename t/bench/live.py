@@ -84,7 +84,7 @@ def in_turn(begin, count, bare, kolabd):
 
 def one_at_a_time(live, table, place):
     bare, kolabd = in_turn(0, knobs.ADDS, live.bare_newcomer, live.newcomer)
-    table.compare_medians(place, "somebody is added, until the mailbox is finished", "ms", bare, kolabd, "<= 1.3")
+    table.compare_medians(place, "somebody is added and gets a mailbox", "ms", bare, kolabd, "<= 1.3")
     table.compare_medians(place, "  99th percentile", "ms", [share(bare, 0.99)], [share(kolabd, 0.99)], "<= 2")
 
 

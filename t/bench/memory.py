@@ -13,7 +13,7 @@ def measure(world, table, people, attributes):
     world.settings = {"folders": {"create": {}}}
     world.add_people(WORD, people)
     first = world.sync(WORD, people, knobs.WORKERS)
-    table.tell(place, "first provisioning, without folders", "users/s", people / first["seconds"])
+    table.tell(place, "provisioning without folders", "users/s", people / first["seconds"])
     table.tell(place, "peak memory: first provisioning, without folders", "MiB", first["rss_kib"] / 1024, aim)
     dump, again = world.dump(WORD, attributes), world.sync(WORD, 0, knobs.WORKERS)
     table.compare(place, "nothing to do, without folders", "ms", [1000 * dump["seconds"]], [1000 * again["seconds"]])

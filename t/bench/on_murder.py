@@ -77,7 +77,8 @@ class Backend:
     def set_quota(self, mailbox):
         if self.admin is None:
             self.admin = floor.Session(self.env, self.context)
-        self.admin.run([f"GETQUOTA {mailbox}", f"SETQUOTA {mailbox} (STORAGE {commands.QUOTA_KIB})"])
+        self.admin.run([f"GETMETADATA {mailbox} {commands.PARTITION}", f"GETQUOTA {mailbox}",
+                        f"SETQUOTA {mailbox} (STORAGE {commands.QUOTA_KIB})"])
 
     def close(self):
         if self.admin is not None:
@@ -120,6 +121,6 @@ def measure(world, table, people, pairs):
         for number in range(pairs):
             for who in ("floor", "kolabd") if number % 2 == 0 else ("kolabd", "floor"):
                 word = f"murder{who}{number}"
-                runs[who].append(growing.floor_provision(there, word, 0, people) if who == "floor"
-                                 else growing.provision(there, word, people, 0)[0])
+                runs[who].append(growing.observe_floor(there, word, 0, people) if who == "floor"
+                                 else growing.observe_kolabd(there, word, people))
         growing.tell(table, ("murder", people), runs["floor"], runs["kolabd"])

@@ -8,9 +8,9 @@ import html
 import math
 import sys
 
-CASES = ["first provisioning", "nothing to do", "verify everything", "restart: all read, nothing to do",
-         "1 % changed while kolabd was down", "many changed at once", "somebody is added", "somebody is renamed",
-         "peak memory: first provisioning"]
+CASES = ["first provisioning", "nothing to do", "verify everything",
+         "restart: all read, nothing to do", "1 % changed while kolabd was down", "many changed at once",
+         "somebody is added and gets a mailbox", "somebody is renamed", "peak memory: first provisioning"]
 COLOURS = {"tmpfs": "#1f5fa8", "disk": "#b3541e", "murder": "#3a7d34"}
 COLUMNS, WIDTH, HEIGHT = 3, 300, 220  # panels in a row; of each, with its margins
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 34, 34
@@ -25,7 +25,7 @@ def read(lines):
     """{case: {(store, who): [(size, cost, unit)]}} of the cases that are drawn."""
     found = collections.defaultdict(lambda: collections.defaultdict(list))
     for row in csv.DictReader(line for line in lines if not line.startswith("#")):
-        case = next((case for case in CASES if row["case"] == case or row["case"].startswith((case + ",", case + " ("))), None)
+        case = next((case for case in CASES if row["case"] == case or row["case"].startswith(case + ", ")), None)
         if case and row["store"] in COLOURS:
             found[case][row["store"], row["who"]].append((int(row["size"]), *cost(float(row["median"]), row["unit"])))
     return {case: {key: sorted(points) for key, points in found[case].items()} for case in CASES if case in found}

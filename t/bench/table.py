@@ -90,8 +90,8 @@ class Table:
     def line(row):
         floor, kolabd = (show_number(row.median(who)) for who in ("floor", "kolabd"))
         spread = f"({min(row.ratios):.2f} to {max(row.ratios):.2f})" if len(row.ratios) > 1 else ""
-        return (f"{row.store:7}{row.size:>7}  {row.case:58}{floor:>8}{kolabd:>8} {row.unit:10}{show_number(row.ratio):>6}  {spread:16}"
-                f"{row.aim:9}{row.met}").rstrip()
+        return (f"{row.store:7}{row.size:>7}  {row.case:58}{floor:>8}{kolabd:>8} {row.unit:10}{show_number(row.ratio):>6}  "
+                f"{spread:16}{row.aim:9}{row.met}").rstrip()
 
     def write(self, path):
         """Lines that begin with # tell of the machine."""
