@@ -37,10 +37,12 @@ class DelayLine:
         self.deliver = deliver
         self.delay = delay
         self.held = collections.deque()
+        self.due = 0  # when the last of them is delivered
 
     def put(self, data, not_before=0):
         self.held.append(data)
-        self.loop.call_at(max(self.loop.time(), not_before) + self.delay, lambda: self.deliver(self.held.popleft()))
+        self.due = max(self.due, max(self.loop.time(), not_before) + self.delay)
+        self.loop.call_at(self.due, lambda: self.deliver(self.held.popleft()))
 
 
 class Connection(asyncio.Protocol):
