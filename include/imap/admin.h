@@ -22,6 +22,8 @@ ImapSession *mailstore_open_user(Mailstore *mailstore, const char *server, const
 
 /* How users write names: the same for all of them, known once a user session was open. */
 const Namespace *mailstore_user_names(const Mailstore *mailstore);
+/* Whether a LIST can bring metadata along, once connected. */
+bool mailstore_lists_metadata(const Mailstore *mailstore);
 /* Whether the server takes special uses, once connected. */
 bool mailstore_takes_special_use(const Mailstore *mailstore);
 

@@ -7,6 +7,7 @@
 
 typedef struct {
     bool special_use; /* CREATE-SPECIAL-USE */
+    bool list_metadata; /* LIST-METADATA (RFC 9590) */
     bool murder;      /* MUPDATE=: one of several servers, which know of each other */
 } Capability;
 

@@ -28,19 +28,23 @@ bool observe_places_answers(const char *uri, GPtrArray *commands, bool with_prev
 GPtrArray *observe_quota_commands(const Namespace *names, const char *mailbox);
 bool observe_quota_answers(const char *uri, GPtrArray *commands, Observed *observed, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Only the limit of a mailbox, before something changes it; QUOTA_UNLIMITED: it has none, or is not there. Faults as above. */
+ImapCommand *observe_limit_command(const Namespace *names, const char *mailbox);
+bool observe_limit_answer(const char *uri, const ImapCommand *command, gint64 *quota_kib, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* A mailbox is there, or the server says that it is not. FAULT_PARK: anything else. */
 bool observe_read_existence(const char *uri, const ImapCommand *command, bool *exists,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* "ACL mailbox identifier rights ...": adds char* identifier -> char* rights, both as the server has them. */
 void observe_read_acl(const ImapCommand *command, GHashTable *acl);
-/* "METADATA mailbox (entry value ...)": adds char* entry -> char* value; NIL is no value. */
+/* "METADATA mailbox (entry value ...)": adds char* entry -> char* value; NIL is no value. Of all replies, or of one. */
 void observe_read_metadata(const ImapCommand *command, GHashTable *metadata);
+void observe_take_metadata(const ImapReply *reply, GHashTable *metadata);
 
-/* As the user: existence, metadata (with `special_use` also that) and subscription of each folder (of Folder*). A new array
- * of ImapCommand*. */
-GPtrArray *observe_folders_commands(const Namespace *names, GPtrArray *folders, bool special_use);
-bool observe_folders_answers(const char *uri, const Namespace *names, GPtrArray *commands, GPtrArray *folders,
-                             Observed *observed, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Adds a command about a mailbox, whose name is as on the wire; owned by `commands`. */
+ImapCommand *observe_add_command(GPtrArray *commands, const char *verb, const char *wire_name);
+/* Untagged data of one kind, of so many values at the least: "QUOTA root (...)" has the word first. */
+bool observe_is_reply(const ImapReply *reply, const char *word, guint values);
 
 /* As administrator, once it is known which folders are there: quota and rights of those that are to have some of their own. */
 GPtrArray *observe_control_commands(const Namespace *names, const char *mailbox, GPtrArray *folders, const Observed *observed);

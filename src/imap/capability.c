@@ -32,6 +32,7 @@ bool capability_ask(ImapSession *session, Capability *offered, GError **error)
         const ImapReply *reply = g_ptr_array_index(command->replies, i);
 
         offered->special_use = offered->special_use || lists(reply, "CREATE-SPECIAL-USE");
+        offered->list_metadata = offered->list_metadata || lists(reply, "LIST-METADATA");
         offered->murder = offered->murder || lists(reply, "MUPDATE=");
     }
     return true;

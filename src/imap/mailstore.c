@@ -180,6 +180,11 @@ const Namespace *mailstore_user_names(const Mailstore *mailstore)
     return &mailstore->user_names;
 }
 
+bool mailstore_lists_metadata(const Mailstore *mailstore)
+{
+    return mailstore->offered.list_metadata;
+}
+
 bool mailstore_takes_special_use(const Mailstore *mailstore)
 {
     return mailstore->offered.special_use;

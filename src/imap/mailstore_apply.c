@@ -203,20 +203,21 @@ static bool run_creating(const Batch *batch, GPtrArray *steps, GPtrArray *comman
 /* Which limit a mailbox has that turns out to be there: it gets ours in the same pipeline. */
 static GPtrArray *make_look(const Batch *batch, GPtrArray *steps)
 {
+    GPtrArray *look = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
     const Step *first = g_ptr_array_index(steps, 0);
 
-    if (!first->assumed)
-        return g_ptr_array_new();
-    return observe_quota_commands(mailstore_admin_names(batch->mailstore), first->mailbox);
+    if (first->assumed && steps->len > 1)
+        g_ptr_array_add(look, observe_limit_command(mailstore_admin_names(batch->mailstore), first->mailbox));
+    return look;
 }
 
 static bool take_look(const Batch *batch, GPtrArray *steps, GPtrArray *look, GError **error)
 {
-    g_autoptr(Observed) seen = observed_new();
+    gint64 quota_kib;
 
     if (look->len == 0 || !((const Step *)g_ptr_array_index(steps, 0))->existed)
         return true;
-    if (!observe_quota_answers(mailstore_settings(batch->mailstore)->uri, look, seen, error))
+    if (!observe_limit_answer(mailstore_settings(batch->mailstore)->uri, g_ptr_array_index(look, 0), &quota_kib, error))
         return false;
     for (guint i = 0; i < steps->len; i++) {
         Step *step = g_ptr_array_index(steps, i);
@@ -224,7 +225,7 @@ static bool take_look(const Batch *batch, GPtrArray *steps, GPtrArray *look, GEr
         if (step->kind != STEP_SET_QUOTA)
             continue;
         g_free(step->before);
-        step->before = step_show_quota(seen->quota_kib);
+        step->before = step_show_quota(quota_kib);
     }
     return true;
 }

@@ -2,6 +2,7 @@
 
 #include "imap/admin.h"
 #include "imap/observe.h"
+#include "imap/observe_folders.h"
 #include "imap/observe_shared.h"
 #include "model/mailbox_name.h"
 
@@ -23,6 +24,25 @@ Observed *mailstore_assume(const Mailstore *mailstore)
     return observed;
 }
 
+/* Most are subscribed to: one command tells all of them, and what is missing there is asked for one by one. */
+static bool observe_as_user(Mailstore *mailstore, ImapSession *session, GPtrArray *folders, Observed *seen, GError **error)
+{
+    const Namespace *names = mailstore_user_names(mailstore);
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
+    g_autoptr(GPtrArray) commands = NULL;
+    bool listed = false;
+
+    if (mailstore_lists_metadata(mailstore)) {
+        g_ptr_array_add(list, observe_list_command(folders, seen->special_use_offered));
+        if (!imap_session_run(session, list, error))
+            return false;
+        listed = observe_list_answer(names, g_ptr_array_index(list, 0), folders, seen);
+    }
+    commands = observe_folders_commands(names, folders, seen, seen->special_use_offered, !listed);
+    return (commands->len == 0 || imap_session_run(session, commands, error))
+        && observe_folders_answers(mailstore_settings(mailstore)->uri, names, commands, folders, !listed, seen, error);
+}
+
 static bool observe_folders(Mailstore *mailstore, const Account *account, Observed *seen, GError **error)
 {
     const char *uri = mailstore_settings(mailstore)->uri;
@@ -33,13 +53,8 @@ static bool observe_folders(Mailstore *mailstore, const Account *account, Observ
     if (seen->folders_known)
         return true;
     session = mailstore_open_user(mailstore, seen->server, account->login, error);
-    if (session == NULL)
+    if (session == NULL || !observe_as_user(mailstore, session, account->folders, seen, error))
         return false;
-    commands = observe_folders_commands(mailstore_user_names(mailstore), account->folders, seen->special_use_offered);
-    if (!imap_session_run(session, commands, error)
-        || !observe_folders_answers(uri, mailstore_user_names(mailstore), commands, account->folders, seen, error))
-        return false;
-    g_ptr_array_unref(commands);
     commands = observe_control_commands(mailstore_admin_names(mailstore), account->mailbox, account->folders, seen);
     return commands->len == 0
         || (mailstore_run_at(mailstore, seen->server, commands, error)

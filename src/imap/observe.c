@@ -9,7 +9,7 @@
 /* Which server of a murder has the mailbox; the frontend knows it without asking there. */
 #define SERVER_ENTRY "/shared/vendor/cmu/cyrus-imapd/server"
 
-static ImapCommand *add_command(GPtrArray *commands, const char *verb, const char *wire_name)
+ImapCommand *observe_add_command(GPtrArray *commands, const char *verb, const char *wire_name)
 {
     ImapCommand *command = imap_command_new(verb);
 
@@ -22,8 +22,8 @@ static void add_mailbox(GPtrArray *commands, const Namespace *names, const char 
 {
     g_autofree char *wire = namespace_mailbox(names, mailbox);
 
-    imap_command_add_word(add_command(commands, "GETMETADATA", wire), "(" OBSERVE_PARTITION_ENTRY ")");
-    add_command(commands, "GETQUOTA", wire);
+    imap_command_add_word(observe_add_command(commands, "GETMETADATA", wire), "(" OBSERVE_PARTITION_ENTRY ")");
+    observe_add_command(commands, "GETQUOTA", wire);
 }
 
 GPtrArray *observe_mailbox_commands(const Namespace *names, const char *mailbox, const char *previous)
@@ -41,8 +41,7 @@ static bool is_word(const ImapValue *value, const char *word)
     return value->kind != IMAP_LIST && value->data != NULL && g_ascii_strcasecmp(value->data, word) == 0;
 }
 
-/* Untagged data of one kind: "QUOTA root (...)" has the word first. */
-static bool is_reply(const ImapReply *reply, const char *word, guint values)
+bool observe_is_reply(const ImapReply *reply, const char *word, guint values)
 {
     return reply->kind == REPLY_UNTAGGED && reply->values->len >= values && is_word(g_ptr_array_index(reply->values, 0), word);
 }
@@ -89,7 +88,7 @@ static bool read_quota(const char *uri, const ImapCommand *command, gint64 absen
         return false;
     }
     for (guint i = 0; i < command->replies->len; i++)
-        if (is_reply(g_ptr_array_index(command->replies, i), "QUOTA", 3)
+        if (observe_is_reply(g_ptr_array_index(command->replies, i), "QUOTA", 3)
             && !read_storage(uri, g_ptr_array_index(command->replies, i), quota_kib, error))
             return false;
     return true;
@@ -115,8 +114,8 @@ static void add_place(GPtrArray *commands, const Namespace *names, const char *m
 {
     g_autofree char *wire = namespace_mailbox(names, mailbox);
 
-    add_command(commands, "GETACL", wire);
-    imap_command_add_word(add_command(commands, "GETMETADATA", wire), "(" SERVER_ENTRY ")");
+    observe_add_command(commands, "GETACL", wire);
+    imap_command_add_word(observe_add_command(commands, "GETMETADATA", wire), "(" SERVER_ENTRY ")");
 }
 
 GPtrArray *observe_places_commands(const Namespace *names, const char *mailbox, const char *previous)
@@ -166,66 +165,38 @@ bool observe_quota_answers(const char *uri, GPtrArray *commands, Observed *obser
     return true;
 }
 
-GPtrArray *observe_folders_commands(const Namespace *names, GPtrArray *folders, bool special_use)
+ImapCommand *observe_limit_command(const Namespace *names, const char *mailbox)
 {
-    GPtrArray *commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
-    ImapCommand *command = imap_command_new("LSUB");
+    ImapCommand *command = imap_command_new("GETQUOTA");
+    g_autofree char *wire = namespace_mailbox(names, mailbox);
 
-    imap_command_add_string(command, "");
-    imap_command_add_string(command, "*");
-    g_ptr_array_add(commands, command);
-    for (guint i = 0; i < folders->len; i++) {
-        const Folder *folder = g_ptr_array_index(folders, i);
-        g_autofree char *wire = namespace_folder(names, folder->name);
-
-        command = add_command(commands, "GETMETADATA", wire);
-        imap_command_add_word(command, "(");
-        for (guint m = 0; m < folder->metadata->len; m++)
-            imap_command_add_string(command, ((const Metadata *)g_ptr_array_index(folder->metadata, m))->name);
-        if (special_use && folder_special_use(folder) != NULL)
-            imap_command_add_string(command, SPECIAL_USE_ENTRY);
-        if (folder->metadata->len == 0)
-            imap_command_add_string(command, "/shared/comment");
-        g_string_append_c(command->line, ')');
-    }
-    return commands;
+    imap_command_add_string(command, wire);
+    return command;
 }
 
-/* Names of "LSUB (flags) separator name", as on the wire. */
-static GHashTable *read_subscriptions(const ImapCommand *command)
+bool observe_limit_answer(const char *uri, const ImapCommand *command, gint64 *quota_kib, GError **error)
 {
-    GHashTable *names = g_hash_table_new(g_str_hash, g_str_equal);
+    return read_quota(uri, command, QUOTA_UNLIMITED, quota_kib, error);
+}
 
-    for (guint i = 0; i < command->replies->len; i++) {
-        const ImapReply *reply = g_ptr_array_index(command->replies, i);
-        const ImapValue *name;
+void observe_take_metadata(const ImapReply *reply, GHashTable *metadata)
+{
+    const ImapValue *list = g_ptr_array_index(reply->values, 2);
 
-        if (!is_reply(reply, "LSUB", 4))
-            continue;
-        name = g_ptr_array_index(reply->values, 3);
-        if (name->kind == IMAP_ATOM || name->kind == IMAP_STRING)
-            g_hash_table_add(names, name->data);
+    for (guint v = 0; list->kind == IMAP_LIST && v + 1 < list->items->len; v += 2) {
+        const ImapValue *name = g_ptr_array_index(list->items, v);
+        const ImapValue *value = g_ptr_array_index(list->items, v + 1);
+
+        if (name->data != NULL && value->data != NULL && value->kind != IMAP_NIL)
+            g_hash_table_insert(metadata, g_strdup(name->data), g_strdup(value->data));
     }
-    return names;
 }
 
 void observe_read_metadata(const ImapCommand *command, GHashTable *metadata)
 {
-    for (guint i = 0; i < command->replies->len; i++) {
-        const ImapReply *reply = g_ptr_array_index(command->replies, i);
-        const ImapValue *list;
-
-        if (!is_reply(reply, "METADATA", 3))
-            continue;
-        list = g_ptr_array_index(reply->values, 2);
-        for (guint v = 0; list->kind == IMAP_LIST && v + 1 < list->items->len; v += 2) {
-            const ImapValue *name = g_ptr_array_index(list->items, v);
-            const ImapValue *value = g_ptr_array_index(list->items, v + 1);
-
-            if (name->data != NULL && value->data != NULL && value->kind != IMAP_NIL)
-                g_hash_table_insert(metadata, g_strdup(name->data), g_strdup(value->data));
-        }
-    }
+    for (guint i = 0; i < command->replies->len; i++)
+        if (observe_is_reply(g_ptr_array_index(command->replies, i), "METADATA", 3))
+            observe_take_metadata(g_ptr_array_index(command->replies, i), metadata);
 }
 
 void observe_read_acl(const ImapCommand *command, GHashTable *acl)
@@ -233,7 +204,7 @@ void observe_read_acl(const ImapCommand *command, GHashTable *acl)
     for (guint i = 0; i < command->replies->len; i++) {
         const ImapReply *reply = g_ptr_array_index(command->replies, i);
 
-        for (guint v = 2; is_reply(reply, "ACL", 2) && v + 1 < reply->values->len; v += 2) {
+        for (guint v = 2; observe_is_reply(reply, "ACL", 2) && v + 1 < reply->values->len; v += 2) {
             const ImapValue *identifier = g_ptr_array_index(reply->values, v);
             const ImapValue *rights = g_ptr_array_index(reply->values, v + 1);
 
@@ -244,37 +215,6 @@ void observe_read_acl(const ImapCommand *command, GHashTable *acl)
                 g_hash_table_insert(acl, g_strdup(identifier->data), g_strdup(rights->data));
         }
     }
-}
-
-bool observe_folders_answers(const char *uri, const Namespace *names, GPtrArray *commands, GPtrArray *folders,
-                             Observed *observed, GError **error)
-{
-    const ImapCommand *subscriptions = g_ptr_array_index(commands, 0);
-    g_autoptr(GHashTable) subscribed = read_subscriptions(subscriptions);
-
-    if (subscriptions->status != IMAP_OK) {
-        imap_set_refusal(error, uri, "read the subscriptions", subscriptions);
-        return false;
-    }
-    for (guint i = 0; i < folders->len; i++) {
-        const ImapCommand *command = g_ptr_array_index(commands, i + 1);
-        const Folder *folder = g_ptr_array_index(folders, i);
-        g_autofree char *wire = namespace_folder(names, folder->name);
-        ObservedFolder *seen;
-        bool exists;
-
-        if (!observe_read_existence(uri, command, &exists, error))
-            return false;
-        if (!exists)
-            continue;
-        seen = observed_folder_new();
-        seen->exists = true;
-        seen->subscribed = g_hash_table_contains(subscribed, wire);
-        observe_read_metadata(command, seen->metadata);
-        g_hash_table_insert(observed->folders, g_strdup(folder->name), seen);
-    }
-    observed->folders_known = true;
-    return true;
 }
 
 GPtrArray *observe_control_commands(const Namespace *names, const char *mailbox, GPtrArray *folders, const Observed *observed)
@@ -289,9 +229,9 @@ GPtrArray *observe_control_commands(const Namespace *names, const char *mailbox,
         if (!g_hash_table_contains(observed->folders, folder->name))
             continue;
         if (folder->quota_kib != QUOTA_ANY)
-            add_command(commands, "GETQUOTA", wire);
+            observe_add_command(commands, "GETQUOTA", wire);
         if (folder->acl->len > 0)
-            add_command(commands, "GETACL", wire);
+            observe_add_command(commands, "GETACL", wire);
     }
     return commands;
 }

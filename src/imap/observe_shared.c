@@ -11,12 +11,9 @@ enum { COMMANDS_EACH = 2 };
 
 static ImapCommand *add_command(GPtrArray *commands, const char *verb, const Namespace *names, const char *mailbox)
 {
-    ImapCommand *command = imap_command_new(verb);
     g_autofree char *wire = namespace_mailbox(names, mailbox);
 
-    imap_command_add_string(command, wire);
-    g_ptr_array_add(commands, command);
-    return command;
+    return observe_add_command(commands, verb, wire);
 }
 
 static void add_mailbox(GPtrArray *commands, const Namespace *names, const char *mailbox, const GPtrArray *metadata)

@@ -31,8 +31,8 @@ def look(user):
 
 
 def create(user):
-    """As the administrator: a mailbox that nobody has seen."""
-    return [*look(user), f'CREATE "user/{user}"', *set_quota(user, QUOTA_KIB)]
+    """As the administrator: a mailbox that nobody has heard of."""
+    return [f'GETQUOTA "user/{user}"', f'CREATE "user/{user}"', *set_quota(user, QUOTA_KIB)]
 
 
 def create_folders():

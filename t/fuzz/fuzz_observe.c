@@ -2,6 +2,7 @@
  * everything else is an error. The first octet chooses what is asked, the rest is the answers. */
 #include "../unit/answers.h"
 #include "imap/observe.h"
+#include "imap/observe_folders.h"
 #include "imap/observe_shared.h"
 #include "imap/status.h"
 #include "model/fault.h"
@@ -68,14 +69,14 @@ static GPtrArray *make_folders(void)
 static void check_folders(const char *data, gsize len)
 {
     g_autoptr(GPtrArray) folders = make_folders();
-    g_autoptr(GPtrArray) commands = observe_folders_commands(&names, folders, false);
     g_autoptr(Observed) observed = observed_new();
+    g_autoptr(GPtrArray) commands = observe_folders_commands(&names, folders, observed, false, true);
     g_autoptr(GError) error = NULL;
     bool read;
 
     if (!answer(commands, data, len))
         return;
-    read = observe_folders_answers("imaps://x", &names, commands, folders, observed, &error);
+    read = observe_folders_answers("imaps://x", &names, commands, folders, true, observed, &error);
     check_result(read, error);
     g_assert(observed->folders_known == read);
     for (guint i = 0; read && i < folders->len; i++) {
@@ -83,6 +84,22 @@ static void check_folders(const char *data, gsize len)
 
         g_assert(g_hash_table_contains(observed->folders, folder->name) != said_absent(commands, i + 1));
     }
+}
+
+static void check_list(const char *data, gsize len)
+{
+    g_autoptr(GPtrArray) folders = make_folders();
+    g_autoptr(GPtrArray) commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
+    g_autoptr(GPtrArray) rest = NULL;
+    g_autoptr(Observed) observed = observed_new();
+    bool answered;
+
+    g_ptr_array_add(commands, observe_list_command(folders, true));
+    if (!answer(commands, data, len))
+        return;
+    answered = observe_list_answer(&names, g_ptr_array_index(commands, 0), folders, observed);
+    rest = observe_folders_commands(&names, folders, observed, true, !answered);
+    g_assert(rest->len == folders->len - g_hash_table_size(observed->folders) + (answered ? 0 : 1));
 }
 
 static void check_shared(const char *data, gsize len)
@@ -139,6 +156,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 2:
         check_folders(answers, size - 1);
+        check_list(answers, size - 1);
         break;
     case 3:
         check_shared(answers, size - 1);

@@ -178,6 +178,23 @@ def test_a_mailbox_of_a_new_person_is_made_without_asking_for_it_and_limited_in_
         [f"GETQUOTA {mailbox}", f"CREATE {mailbox}", f"SETQUOTA {mailbox} (STORAGE 1048576)"]
 
 
+def test_what_folders_a_person_has_is_one_question_but_for_what_is_not_subscribed(lab, kolabd):
+    login = f"jane.example@{lab.domain}"
+    lab.add_person("jane", givenName="Jane", sn="Example")
+    kolabd.run("--sync")
+    lab.watch_users(login)
+    for missing in ([], ["Calendar/Personal Calendar", "Sent"]):
+        with lab.imap.session(login) as session:
+            for folder in missing:
+                session.command("UNSUBSCRIBE", f'"{folder}"')
+        mark = lab.mark()
+        kolabd.run("--sync", "--resync", "--dry-run", check=2 if missing else 0)
+        commands = [command for user, command in lab.imap_commands(mark) if user == login]
+        assert [command.split(" ")[0] for command in commands] == ["NAMESPACE", "LIST", *["GETMETADATA"] * len(missing), "LOGOUT"]
+    kolabd.run("--sync", "--resync")
+    check_default_folders(lab, login)
+
+
 def test_a_mailbox_that_exists_is_adopted_and_completed(lab, kolabd):
     mailbox = f"user/jane.example@{lab.domain}"
     lab.imap.create(mailbox)

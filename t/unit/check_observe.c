@@ -1,5 +1,6 @@
 #include "answers.h"
 #include "imap/observe.h"
+#include "imap/observe_folders.h"
 #include "model/fault.h"
 #include "suite.h"
 
@@ -231,6 +232,14 @@ static GPtrArray *make_folders(void)
     return folders;
 }
 
+/* What asks for all of them, and for the subscriptions. */
+static GPtrArray *ask_for(const Namespace *names, GPtrArray *folders)
+{
+    g_autoptr(Observed) nothing = observed_new();
+
+    return observe_folders_commands(names, folders, nothing, false, true);
+}
+
 static const struct {
     Namespace names;
     const char *first, *second;
@@ -243,7 +252,7 @@ static const struct {
 START_TEST(folders_are_asked_for_by_their_names_on_the_wire)
 {
     g_autoptr(GPtrArray) folders = make_folders();
-    g_autoptr(GPtrArray) commands = observe_folders_commands(&spellings[_i].names, folders, false);
+    g_autoptr(GPtrArray) commands = ask_for(&spellings[_i].names, folders);
     g_autofree char *first =
         g_strdup_printf("GETMETADATA \"%s\" (\"" TYPE "\" \"/shared/vendor/kolab/color\")", spellings[_i].first);
     g_autofree char *second = g_strdup_printf("GETMETADATA \"%s\" (\"/shared/comment\")", spellings[_i].second);
@@ -308,13 +317,13 @@ static const struct {
 START_TEST(folders_are_read_as_the_server_answers)
 {
     g_autoptr(GPtrArray) folders = make_folders();
-    g_autoptr(GPtrArray) commands = observe_folders_commands(&admin, folders, false);
+    g_autoptr(GPtrArray) commands = ask_for(&admin, folders);
     g_autoptr(Observed) observed = observed_new();
     g_autoptr(GError) error = NULL;
     g_autofree char *seen = NULL;
 
     answer(commands, answers[_i].wire);
-    ck_assert(observe_folders_answers(URI, &admin, commands, folders, observed, &error));
+    ck_assert(observe_folders_answers(URI, &admin, commands, folders, true, observed, &error));
     seen = print_folders(observed);
     ck_assert_str_eq(seen, answers[_i].expected);
     ck_assert(observed->folders_known);
@@ -328,7 +337,7 @@ START_TEST(a_folder_or_the_subscriptions_that_are_refused_are_an_error)
 
     for (guint i = 0; i < G_N_ELEMENTS(places); i++) {
         g_autoptr(GPtrArray) folders = make_folders();
-        g_autoptr(GPtrArray) commands = observe_folders_commands(&admin, folders, false);
+        g_autoptr(GPtrArray) commands = ask_for(&admin, folders);
         g_autoptr(Observed) observed = observed_new();
         g_autoptr(GError) error = NULL;
         g_auto(GStrv) parts = g_strsplit(places[i], "%s", -1);
@@ -336,23 +345,103 @@ START_TEST(a_folder_or_the_subscriptions_that_are_refused_are_an_error)
         bool refused;
 
         answer(commands, wire);
-        refused = !observe_folders_answers(URI, &admin, commands, folders, observed, &error);
+        refused = !observe_folders_answers(URI, &admin, commands, folders, true, observed, &error);
         assert_refused(refused, error);
         ck_assert(!observed->folders_known);
     }
 }
 END_TEST
 
+#define LISTED(name) "* LIST (\\Subscribed \\HasNoChildren) \"/\" " name "\r\n"
+#define KALENDER "Kalender/Entw&APw-rfe"
+
+static const struct {
+    const char *wire;
+    const char *expected; /* NULL: the server does not answer it */
+} lists[] = {
+    {OK, ""},
+    {LISTED(KALENDER) LISTED("\"Sent\"") OK, CALENDAR "+, Sent+"},
+    {LISTED("Sent") "* METADATA Sent (" TYPE " mail)\r\n" LISTED(KALENDER) "* METADATA \"" KALENDER "\" (" TYPE " event)\r\n" OK,
+     CALENDAR "+ " TYPE "=event, Sent+ " TYPE "=mail"},
+    {LISTED(KALENDER) "* METADATA " KALENDER " (" TYPE " NIL)\r\n" OK, CALENDAR "+"},
+    {"* METADATA Sent (" TYPE " mail)\r\n" LISTED(KALENDER) OK, CALENDAR "+"},
+    {"* LIST (\\NonExistent \\Subscribed) \"/\" Sent\r\n" LISTED(KALENDER) OK, CALENDAR "+"},
+    {"* LIST (\\Subscribed \\nonexistent) \"/\" Sent\r\n" OK, ""},
+    {"* LIST (\"\\\\NonExistent\" (x) NIL) \"/\" Sent\r\n* LIST (NIL (x)) \"/\" " KALENDER "\r\n" OK, CALENDAR "+"},
+    {LISTED("Other") LISTED("NIL") LISTED("(Sent)") "* LIST () NIL\r\n* LIST\r\n" OK, ""},
+    {"* LSUB () \"/\" Sent\r\n" OK, ""},
+    {LISTED("Sent") "* METADATA (Sent) (" TYPE " mail)\r\n* METADATA NIL (" TYPE " mail)\r\n* METADATA Sent\r\n" OK, "Sent+"},
+    {LISTED("Sent") "k NO Not now\r\n", NULL},
+    {LISTED("Sent") "k BAD What?\r\n", NULL},
+};
+
+START_TEST(subscribed_folders_are_read_from_one_list)
+{
+    g_autoptr(GPtrArray) folders = make_folders();
+    g_autoptr(GPtrArray) commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
+    g_autoptr(GPtrArray) rest = NULL;
+    g_autoptr(Observed) observed = observed_new();
+    g_autofree char *seen = NULL;
+    bool answered;
+
+    g_ptr_array_add(commands, observe_list_command(folders, true));
+    ck_assert_str_eq(((ImapCommand *)g_ptr_array_index(commands, 0))->line->str, "LIST (SUBSCRIBED) \"\" \"*\" RETURN (METADATA "
+                     "(\"" TYPE "\" \"/shared/vendor/kolab/color\"))");
+    answer(commands, lists[_i].wire);
+    answered = observe_list_answer(&admin, g_ptr_array_index(commands, 0), folders, observed);
+    ck_assert(answered == (lists[_i].expected != NULL));
+    seen = print_folders(observed);
+    ck_assert_str_eq(seen, answered ? lists[_i].expected : "");
+    ck_assert(!observed->folders_known);
+    rest = observe_folders_commands(&admin, folders, observed, true, !answered);
+    ck_assert_uint_eq(rest->len, folders->len - g_hash_table_size(observed->folders) + (answered ? 0 : 1));
+}
+END_TEST
+
+START_TEST(what_the_list_did_not_show_is_asked_for_and_is_not_subscribed)
+{
+    g_autoptr(GPtrArray) folders = make_folders();
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
+    g_autoptr(GPtrArray) rest = NULL;
+    g_autoptr(Observed) observed = observed_new();
+    g_autofree char *seen = NULL;
+
+    g_ptr_array_add(list, observe_list_command(folders, false));
+    answer(list, LISTED("Sent") OK);
+    ck_assert(observe_list_answer(&admin, g_ptr_array_index(list, 0), folders, observed));
+    rest = observe_folders_commands(&admin, folders, observed, false, false);
+    ck_assert_uint_eq(rest->len, 1);
+    ck_assert_str_eq(((ImapCommand *)g_ptr_array_index(rest, 0))->line->str,
+                     "GETMETADATA \"" KALENDER "\" (\"" TYPE "\" \"/shared/vendor/kolab/color\")");
+    answer(rest, META(TYPE " event"));
+    ck_assert(observe_folders_answers(URI, &admin, rest, folders, false, observed, NULL));
+    seen = print_folders(observed);
+    ck_assert_str_eq(seen, CALENDAR " " TYPE "=event, Sent+");
+    ck_assert(observed->folders_known);
+}
+END_TEST
+
+START_TEST(folders_without_metadata_are_listed_without)
+{
+    g_autoptr(GPtrArray) folders = g_ptr_array_new_with_free_func((GDestroyNotify)folder_free);
+    g_autoptr(ImapCommand) command = NULL;
+
+    g_ptr_array_add(folders, folder_new("Archive"));
+    command = observe_list_command(folders, true);
+    ck_assert_str_eq(command->line->str, "LIST (SUBSCRIBED) \"\" \"*\"");
+}
+END_TEST
+
 START_TEST(no_subscriptions_is_ok_and_nothing_else)
 {
     g_autoptr(GPtrArray) folders = make_folders();
-    g_autoptr(GPtrArray) commands = observe_folders_commands(&admin, folders, false);
+    g_autoptr(GPtrArray) commands = ask_for(&admin, folders);
     g_autoptr(Observed) observed = observed_new();
     g_autoptr(GError) error = NULL;
     bool refused;
 
     answer(commands, ABSENT OK OK);
-    refused = !observe_folders_answers(URI, &admin, commands, folders, observed, &error);
+    refused = !observe_folders_answers(URI, &admin, commands, folders, true, observed, &error);
     assert_refused(refused, error);
 }
 END_TEST
@@ -376,6 +465,9 @@ int main(void)
     tcase_add_loop_test(folder, folders_are_read_as_the_server_answers, 0, G_N_ELEMENTS(answers));
     tcase_add_loop_test(folder, a_folder_or_the_subscriptions_that_are_refused_are_an_error, 0, G_N_ELEMENTS(refusals));
     tcase_add_test(folder, no_subscriptions_is_ok_and_nothing_else);
+    tcase_add_loop_test(folder, subscribed_folders_are_read_from_one_list, 0, G_N_ELEMENTS(lists));
+    tcase_add_test(folder, what_the_list_did_not_show_is_asked_for_and_is_not_subscribed);
+    tcase_add_test(folder, folders_without_metadata_are_listed_without);
     suite_add_tcase(suite, mailbox);
     suite_add_tcase(suite, folder);
     return run_suite(suite);
