@@ -73,7 +73,7 @@ def sync_spared(world, word):
 # Who else works meanwhile; each gives the people a second.
 WHO = {
     "nobody": lambda world, word: time.sleep(REST_S) or 0,
-    "the floor": lambda world, word: PEOPLE / world.run_floor(world.users(word, PEOPLE), WORKERS)[0],
+    "the floor": lambda world, word: PEOPLE / world.run_floor(world.users(word, PEOPLE), WORKERS)["seconds"],
     "kolabd": lambda world, word: PEOPLE / world.sync(word, PEOPLE, WORKERS)["seconds"],
     "kolabd, imap.max_sessions at its least": lambda world, word: PEOPLE / sync_spared(world, word)["seconds"],
 }

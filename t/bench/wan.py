@@ -50,7 +50,7 @@ def count_people(rtt_ms, workers):
 def provision_once(far, who, word, workers, count):
     """Its rate."""
     if who == "floor":
-        return count / far.run_floor(far.users(word, count), workers)[0]
+        return count / far.run_floor(far.users(word, count), workers)["seconds"]
     far.add_people(word, count)
     return count / far.sync(word, count, workers)["seconds"]
 
