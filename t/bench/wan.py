@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """wan.py: a first provisioning over a long link, beside the floor: as many connections, the same commands, pipelined.
 
-The IMAP server is a script that answers at once at the end of a link with a set round trip (t/fake/imap_slow.py): it shows what
-kolabd waits for, on a machine that has nothing else to do. The directory is a real one beside kolabd.
-Environment: BENCH_WAN_RTT (round trips in ms, "1 10 50"), BENCH_WAN_WORKERS ("4 16"), BENCH_WAN_S (seconds that the floor is to
-take each time, 8), BENCH_PAIRS (runs of each, 3)."""
+The IMAP server is a script at the end of a link with a set round trip (t/fake/imap_slow.py). It takes as long for a person as Cyrus
+does on a disk, and no processor time: so what is seen is what kolabd waits for. The directory is a real one beside kolabd.
+Environment: BENCH_WAN_RTT (round trips in ms, "1 10 50"), BENCH_WAN_WORKERS ("4 16"), BENCH_WAN_WORK (ms of
+the server's for a person, 95), BENCH_WAN_S (seconds that the floor is to take each time, 8), BENCH_PAIRS (runs of each, 3)."""
 
 import contextlib
 import copy
@@ -24,6 +24,8 @@ WORKERS = [int(word) for word in (os.environ.get("BENCH_WAN_WORKERS") or "4 16")
 SECONDS = float(os.environ.get("BENCH_WAN_S") or 8)
 PAIRS = int(os.environ.get("BENCH_PAIRS") or 3)
 TRIPS = 7  # of one user over the link: the administrator's commands; TCP, TLS, greeting, CAPABILITY, login; the user's commands
+WORK_MS = float(os.environ.get("BENCH_WAN_WORK") or 95)
+CHANGES = 41  # commands of a person that change something
 OWN_MS = 8  # what the scripted server and a client of it need for a user, in processor time
 
 
@@ -31,7 +33,8 @@ OWN_MS = 8  # what the scripted server and a client of it need for a user, in pr
 def far_world(world, rtt_ms):
     """The same world with the IMAP server at the end of a link."""
     ca, far = world.directory / "ca", copy.copy(world)
-    process = subprocess.Popen([*DIE_WITH_US, "/usr/bin/python3", SLOW, str(rtt_ms), "--cert", ca / "server.pem", "--key", ca / "server.key"],
+    process = subprocess.Popen([*DIE_WITH_US, "/usr/bin/python3", SLOW, str(rtt_ms), "--cert", ca / "server.pem", "--key", ca / "server.key",
+                                "--work-ms", str(WORK_MS / CHANGES)],
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         port = process.stdout.readline().split()[1]
@@ -43,7 +46,7 @@ def far_world(world, rtt_ms):
 
 
 def count_people(rtt_ms, workers):
-    rate = min(workers / (TRIPS * rtt_ms / 1000), 1000 / OWN_MS)
+    rate = min(1000 * workers / (TRIPS * rtt_ms + WORK_MS), 1000 / OWN_MS)
     return max(2 * workers, int(rate * SECONDS))
 
 

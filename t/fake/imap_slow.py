@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """A scripted IMAP server at the end of a long link: it answers at once, and what it hears and says takes its time.
 
-    imap_slow.py RTT_MS --cert PEM --key PEM [--port N]
+    imap_slow.py RTT_MS --cert PEM --key PEM [--port N] [--work-ms MS]
 
 It says OK to all that kolabd sends for new people, as Cyrus 3.6 does: mailboxes are not there before they are created. It speaks TLS
 at once. The link is a delay line under TLS: every octet is late by half the round trip, in each direction, and a new connection's
 first octets by a whole one more, which TCP's handshake takes. (Kernels of virtual machines may have no netem.) So whatever is sent
-in one go costs one round trip, and what waits for an answer each time costs one each time.
+in one go costs one round trip, and what waits for an answer each time costs one each time. With --work-ms each command that changes
+something takes so long in its session, as if for a disk.
 Prints "port N" when it listens. Ends with its standard input, or by a signal.
 """
 import argparse
@@ -22,6 +23,7 @@ CAPABILITY = ("IMAP4rev1 LITERAL+ ID ENABLE ACL RIGHTS=kxten QUOTA MAILBOX-REFER
               "CHILDREN MULTIAPPEND BINARY CATENATE CONDSTORE ESEARCH SORT SORT=MODSEQ SORT=DISPLAY SORT=UID THREAD=ORDEREDSUBJECT "
               "THREAD=REFERENCES THREAD=REFS ANNOTATEMORE ANNOTATE-EXPERIMENT-1 METADATA LIST-EXTENDED LIST-STATUS LIST-MYRIGHTS "
               "LIST-METADATA WITHIN QRESYNC SCAN XLIST XMOVE MOVE SPECIAL-USE CREATE-SPECIAL-USE OBJECTID STATUS=SIZE")
+WRITES = ("CREATE", "SETQUOTA", "SETMETADATA", "SUBSCRIBE")
 NAMESPACES = {True: '(("" "/")) (("user/" "/")) (("" "/"))',
               False: '(("" "/")) (("Other Users/" "/")) (("Shared Folders/" "/"))'}
 CHUNK = 65536
@@ -52,6 +54,7 @@ class Connection(asyncio.Protocol):
         self.greeted = self.admin = False
         self.user = ""
         self.heard = b""
+        self.busy_until = 0
 
     # --- the link
 
@@ -96,7 +99,7 @@ class Connection(asyncio.Protocol):
 
     def flush(self):
         if self.outgoing.pending:
-            self.down.put(self.outgoing.read())
+            self.down.put(self.outgoing.read(), self.busy_until)
 
     # --- IMAP
 
@@ -105,6 +108,8 @@ class Connection(asyncio.Protocol):
         while (line := self.take_line()) is not None:
             tag, _, command = line.partition(" ")
             verb, _, rest = command.partition(" ")
+            if verb in WRITES:
+                self.busy_until = max(self.busy_until, self.loop.time()) + self.server.work
             yield self.answer(tag, verb.upper(), rest)
             if verb == "LOGOUT":
                 self.loop.call_soon(self.down.put, None)
@@ -159,6 +164,7 @@ class Connection(asyncio.Protocol):
 class Server:
     def __init__(self, options):
         self.rtt = options.rtt_ms / 1000
+        self.work = options.work_ms / 1000
         self.created = set()
         self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self.tls.load_cert_chain(options.cert, options.key)
@@ -176,6 +182,7 @@ def main():
     parser.add_argument("--cert", metavar="PEM", required=True)
     parser.add_argument("--key", metavar="PEM", required=True)
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
+    parser.add_argument("--work-ms", metavar="MS", type=float, default=0)
     options = parser.parse_args()
     asyncio.run(Server(options).run(options.port))
 
