@@ -85,7 +85,7 @@ need = ! command -v apt-get > /dev/null || dpkg-query -W -f '$${Status}\n' $1 2>
 keep_postfix_off = [ -z "$(PACKAGES_POSTFIX)" ] || ! command -v debconf-set-selections > /dev/null || dpkg-query -W postfix > /dev/null 2>&1 || \
   echo 'postfix postfix/main_mailer_type select No configuration' | $(SUDO) debconf-set-selections
 
-.PHONY: help demo all check check-unit check-system check-murder check-crash check-asan check-tsan check-valgrind fuzz lint bench bench-probe bench-wan soak \
+.PHONY: help demo all check check-unit check-system check-murder check-crash check-asan check-tsan check-valgrind fuzz lint bench bench-probe bench-wan bench-profile soak \
   cover install uninstall clean deps deps-build deps-check deps-lint deps-sanitize run-tests run-unit run-system run-fuzz FORCE
 
 all: $(BUILD)/kolabd $(BUILD)/kolabctl
@@ -104,6 +104,7 @@ help:
 	@echo 'make bench           cost beside the floor of the servers, at several sizes; long (BENCH_SIZES="300 2000": minutes)'
 	@echo 'make bench-probe     what other clients of the IMAP server notice of a first provisioning'
 	@echo 'make bench-wan       a first provisioning over a link of 1, 10 and 50 ms, beside its floor'
+	@echo 'make bench-profile   where kolabd spends its own processor time, counted by callgrind (PROFILE_N=100)'
 	@echo 'make soak            one daemon over many changes: nothing grows (SOAK_N=10000, some minutes)'
 	@echo 'make cover           line coverage of the unit and system tests'
 	@echo 'make install         PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also BINDIR SBINDIR MANDIR SYSCONFDIR UNITDIR ...'
@@ -252,6 +253,11 @@ bench: deps-check
 bench-probe bench-wan: deps-check
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)KOLABD_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 t/bench/$(@:bench-%=%).py
+
+# Counts instructions below callgrind.
+bench-profile: deps-sanitize
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)KOLABD_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 t/bench/profile.py
 
 soak: deps-check
 	$(Q)$(MAKE) --no-print-directory all

@@ -1,5 +1,6 @@
 #include "directory/write.h"
 
+#include "directory/post_read.h"
 #include "directory/shown.h"
 
 /* Only what the operator or the entry's owner can mend is set aside. */
@@ -51,37 +52,45 @@ static void modification_free(gpointer data)
     g_free(modification);
 }
 
-static bool modify(Connection *connection, const char *dn, GPtrArray *modifications, GError **error)
+/* *entry_after: what the entry is then, as the server says of the attributes that `ask` names; NULL when it does not. Owned by the
+ * caller (ber_bvfree). */
+static bool take_result(Connection *connection, LDAPMessage *message, const char *operation, struct berval **entry_after, GError **error)
+{
+    LDAPControl **controls = NULL;
+    LDAPControl *after;
+    int result;
+
+    if (ldap_parse_result(connection->ldap, message, &result, NULL, NULL, NULL, &controls, 0) != LDAP_SUCCESS)
+        result = LDAP_DECODING_ERROR;
+    after = ldap_control_find(LDAP_CONTROL_POST_READ, controls, NULL);
+    if (result == LDAP_SUCCESS && after != NULL && entry_after != NULL)
+        *entry_after = ber_bvdup(&after->ldctl_value);
+    ldap_controls_free(controls);
+    return result == LDAP_SUCCESS || connection_fail(connection, fault_of_write(result), operation, result, error);
+}
+
+/* `ask`: attributes (of char*) of which *entry_after is to tell; empty: none. */
+static bool modify(Connection *connection, const char *dn, GPtrArray *modifications, GPtrArray *ask, struct berval **entry_after,
+                   GError **error)
 {
     g_autofree char *operation = g_strdup_printf("modify \"%s\"", dn);
     g_autoptr(LDAPMessage) message = NULL;
+    LDAPControl *controls[] = {ask->len > 0 ? post_read_ask(ask) : NULL, NULL};
     int result, id;
 
     g_ptr_array_add(modifications, NULL);
-    result = ldap_modify_ext(connection->ldap, dn, (LDAPMod **)modifications->pdata, NULL, NULL, &id);
+    result = ldap_modify_ext(connection->ldap, dn, (LDAPMod **)modifications->pdata, controls, NULL, &id);
+    ldap_control_free(controls[0]);
     if (result != LDAP_SUCCESS)
         return connection_fail(connection, FAULT_RETRY, operation, result, error);
-    if (!connection_wait(connection, id, LDAP_MSG_ALL, operation, &message, error))
-        return false;
-    if (ldap_parse_result(connection->ldap, message, &result, NULL, NULL, NULL, NULL, 0) != LDAP_SUCCESS)
-        result = LDAP_DECODING_ERROR;
-    return result == LDAP_SUCCESS || connection_fail(connection, fault_of_write(result), operation, result, error);
+    return connection_wait(connection, id, LDAP_MSG_ALL, operation, &message, error)
+        && take_result(connection, message, operation, entry_after, error);
 }
 
 /* Whether a step gave an attribute that had no value the one that it may have. */
 static bool is_first_value(const Step *step)
 {
     return step->single && step->remove->len == 0 && step->add->len == 1;
-}
-
-static int count_values(LDAP *ldap, LDAPMessage *message, const char *attribute)
-{
-    LDAPMessage *first = ldap_first_entry(ldap, message);
-    struct berval **values = first == NULL ? NULL : ldap_get_values_len(ldap, first, attribute);
-    int count = ldap_count_values_len(values);
-
-    ldap_value_free_len(values);
-    return count;
 }
 
 /* The attributes that get one: of char*, which belong to the steps. */
@@ -95,52 +104,73 @@ static GPtrArray *list_first_values(GPtrArray *steps)
     return attributes;
 }
 
-static bool read_back(Connection *connection, const char *dn, GPtrArray *steps, LDAPMessage **message, GError **error)
+/* What is read of an entry once it is written; NULL: nothing. */
+typedef struct {
+    struct berval *told;  /* the server's own word, with its answer */
+    LDAPMessage *message; /* what it says when it is asked */
+} After;
+
+static void after_clear(After *after)
 {
-    g_autoptr(GPtrArray) attributes = list_first_values(steps);
+    if (after->told != NULL)
+        ber_bvfree(after->told);
+    if (after->message != NULL)
+        ldap_msgfree(after->message);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(After, after_clear)
+
+/* A server that has no post-read control is asked. */
+static bool read_back(Connection *connection, const char *dn, GPtrArray *attributes, LDAPMessage **message, GError **error)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_copy(attributes, NULL, NULL);
     int id;
 
-    if (attributes->len == 0)
-        return true;
-    g_ptr_array_add(attributes, NULL);
-    return connection_send_search(connection, dn, LDAP_SCOPE_BASE, "(objectClass=*)", (const char *const *)attributes->pdata, NULL,
-                                  &id, error)
+    g_ptr_array_set_free_func(names, NULL);
+    g_ptr_array_add(names, NULL);
+    return connection_send_search(connection, dn, LDAP_SCOPE_BASE, "(objectClass=*)", (const char *const *)names->pdata, NULL, &id, error)
         && connection_wait_search(connection, id, dn, message, error);
 }
 
+static guint count_values(Connection *connection, const After *after, const char *attribute)
+{
+    LDAPMessage *first;
+    struct berval **values;
+    guint count;
+
+    if (after->told != NULL && post_read_count(after->told, attribute, &count))
+        return count;
+    first = after->message != NULL ? ldap_first_entry(connection->ldap, after->message) : NULL;
+    values = first == NULL ? NULL : ldap_get_values_len(connection->ldap, first, attribute);
+    count = (guint)ldap_count_values_len(values);
+    ldap_value_free_len(values);
+    return count;
+}
+
 /* A modify cannot say "if it has no value yet". So when somebody else was first, ours is taken back. */
-static bool give_way(Connection *connection, const char *dn, GPtrArray *steps, GError **error)
+static bool give_way(Connection *connection, const char *dn, GPtrArray *steps, const After *after, GError **error)
 {
     g_autoptr(GPtrArray) modifications = g_ptr_array_new_with_free_func(modification_free);
-    g_autoptr(LDAPMessage) message = NULL;
+    g_autoptr(GPtrArray) nothing = g_ptr_array_new();
 
-    if (!read_back(connection, dn, steps, &message, error))
-        return false;
-    for (guint i = 0; message != NULL && i < steps->len; i++) {
+    for (guint i = 0; i < steps->len; i++) {
         const Step *step = g_ptr_array_index(steps, i);
 
-        if (is_first_value(step) && count_values(connection->ldap, message, step->name) > 1)
+        if (is_first_value(step) && count_values(connection, after, step->name) > 1)
             add_modification(modifications, LDAP_MOD_DELETE, step->name, step->add);
     }
     if (modifications->len == 0)
         return true;
-    if (modify(connection, dn, modifications, error))
+    if (modify(connection, dn, modifications, nothing, NULL, error))
         g_set_error(error, FAULT, FAULT_RETRY, "%s: somebody else changed \"%s\" at the same time; it is read again",
                     connection->settings->uri, dn);
     return false;
 }
 
-/* To add to what we may not read would give an attribute two values. */
-static bool check_first_values(Connection *connection, const char *dn, GPtrArray *steps, GError **error)
-{
-    g_autoptr(GPtrArray) attributes = list_first_values(steps);
-
-    return connection_check_absent(connection, dn, attributes, error);
-}
-
 bool connection_write(Connection *connection, const char *dn, GPtrArray *steps, GError **error)
 {
     g_autoptr(GPtrArray) modifications = g_ptr_array_new_with_free_func(modification_free);
+    g_autoptr(GPtrArray) first_values = list_first_values(steps);
+    g_auto(After) after = {0};
 
     for (guint i = 0; i < steps->len; i++) {
         const Step *step = g_ptr_array_index(steps, i);
@@ -148,6 +178,11 @@ bool connection_write(Connection *connection, const char *dn, GPtrArray *steps, 
         add_modification(modifications, LDAP_MOD_DELETE, step->name, step->remove);
         add_modification(modifications, LDAP_MOD_ADD, step->name, step->add);
     }
-    return check_first_values(connection, dn, steps, error) && modify(connection, dn, modifications, error)
-        && give_way(connection, dn, steps, error);
+    /* To add to what we may not read would give an attribute two values. */
+    if (!connection_check_absent(connection, dn, first_values, error)
+        || !modify(connection, dn, modifications, first_values, &after.told, error))
+        return false;
+    if (first_values->len > 0 && after.told == NULL && !read_back(connection, dn, first_values, &after.message, error))
+        return false;
+    return give_way(connection, dn, steps, &after, error);
 }
