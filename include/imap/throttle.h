@@ -11,7 +11,8 @@
 #include <glib.h>
 
 typedef enum {
-    WORK_LOOK, /* a time a command: folders of a mailbox are looked at */
+    WORK_LOOK, /* a time a command: folders of a mailbox are looked at one by one */
+    WORK_LIST, /* a time a command: all of a mailbox at once */
     WORK_MAKE, /* a time a folder: folders are made, and given what belongs to them */
     WORK_KINDS,
 } Work;

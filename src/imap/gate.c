@@ -123,19 +123,25 @@ static bool is_verb(const ImapCommand *command, const char *verb)
     return g_str_has_prefix(command->line->str, verb);
 }
 
+static guint count_verb(const GPtrArray *commands, const char *verb)
+{
+    guint count = 0;
+
+    for (guint i = 0; i < commands->len; i++)
+        count += is_verb(g_ptr_array_index(commands, i), verb);
+    return count;
+}
+
 /* How many units of which work the commands are; 0: they tell nothing. What makes no folder and does not only look is too small,
  * or too various. */
 static guint count_units(const GPtrArray *commands, Work *work)
 {
-    guint creates = 0, looks = 0;
+    guint creates = count_verb(commands, "CREATE"), lists = count_verb(commands, "LIST ");
+    guint looks = count_verb(commands, "GETMETADATA") + count_verb(commands, "LSUB");
 
-    for (guint i = 0; i < commands->len; i++) {
-        const ImapCommand *command = g_ptr_array_index(commands, i);
-
-        creates += is_verb(command, "CREATE");
-        looks += is_verb(command, "GETMETADATA") || is_verb(command, "LIST") || is_verb(command, "LSUB");
-    }
-    *work = creates > 0 ? WORK_MAKE : WORK_LOOK;
+    *work = creates > 0 ? WORK_MAKE : lists > 0 ? WORK_LIST : WORK_LOOK;
+    if (lists > 0 && lists == commands->len)
+        return lists;
     if (commands->len < TELLING_COMMANDS || (creates == 0 && looks < commands->len))
         return 0;
     return creates > 0 ? creates : looks;
