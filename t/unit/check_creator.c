@@ -1,71 +1,26 @@
 /* Workers that make mailboxes in one session, against a server in threads of the test, plain TCP on loopback. */
 #include "imap/creator.h"
+#include "imap_listener.h"
 #include "model/fault.h"
 #include "suite.h"
 
-#include <arpa/inet.h>
 #include <check.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum { WORKERS = 8, ROUNDS = 40 };
 
-typedef void (*Script)(int fd);
-
-static int listener;
 static GThread *server;
 static Script script;
 static gint sessions, failures, together;
-static Stop *stop;
-static ImapSettings settings;
 static Creator *creator;
 
-static void say(int fd, const char *text)
-{
-    ck_assert_int_ge(send(fd, text, strlen(text), MSG_NOSIGNAL), 0);
-}
-
-/* A line without CRLF, NULL at the end. The caller owns it. */
-static char *hear(int fd)
-{
-    g_autoptr(GString) line = g_string_new(NULL);
-    char c;
-
-    while (read(fd, &c, 1) == 1) {
-        if (c == '\n')
-            return g_strndup(line->str, line->len - 1);
-        g_string_append_c(line, c);
-    }
-    return NULL;
-}
-
 /* OK and the command itself, so that who gets it sees whose it is. */
-static void answer(int fd, const char *line)
+static void answer_itself(int fd, const char *line)
 {
-    const char *command = strchr(line, ' ') + 1;
-    g_autofree char *reply = g_strdup_printf("%.*s OK %s\r\n", (int)(command - 1 - line), line, command);
+    g_autofree char *text = g_strconcat("OK ", strchr(line, ' ') + 1, NULL);
 
-    say(fd, reply);
-}
-
-static void greet(int fd)
-{
-    say(fd, "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] ready\r\n");
-    for (;;) {
-        g_autofree char *line = hear(fd);
-
-        if (line == NULL)
-            return;
-        if (strstr(line, "CAPABILITY") != NULL)
-            say(fd, "* CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR\r\n");
-        answer(fd, line);
-        if (strstr(line, "AUTHENTICATE") != NULL)
-            return;
-    }
+    answer(fd, line, text);
 }
 
 static gpointer serve(gpointer data)
@@ -96,22 +51,7 @@ static void start(Script of_each)
 
 static void set_up(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-
-    listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, size), 0);
-    ck_assert_int_eq(listen(listener, 8), 0);
-    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-    stop = stop_new();
-    settings = (ImapSettings){
-        .uri = g_strdup_printf("imap://127.0.0.1:%d", ntohs(address.sin_port)),
-        .admin_login = g_strdup("admin"),
-        .admin_password = g_strdup("secret-word"),
-        .insecure = true,
-        .timeout_us = 10 * G_USEC_PER_SEC,
-        .window = 64,
-    };
+    open_listener(8);
     creator = creator_new(&settings, stop, 0);
     sessions = failures = together = 0;
 }
@@ -119,13 +59,9 @@ static void set_up(void)
 static void tear_down(void)
 {
     creator_free(creator);
-    shutdown(listener, SHUT_RDWR);
+    shut_listener();
     g_thread_join(server);
-    close(listener);
-    stop_free(stop);
-    g_free(settings.uri);
-    g_free(settings.admin_login);
-    g_free(settings.admin_password);
+    close_listener();
 }
 
 static GPtrArray *make_commands(guint worker, guint round)
@@ -192,7 +128,7 @@ static void answer_by_turns(int fd)
     char *line;
 
     for (; (line = hear(fd)) != NULL; g_free(line))
-        answer(fd, line);
+        answer_itself(fd, line);
 }
 
 START_TEST(each_worker_gets_its_own_answers_in_one_session)
@@ -215,7 +151,7 @@ static void answer_when_all_have_asked(int fd)
         if (!g_atomic_int_get(&together) ? lines->len < 3 : lines->len < 3 * WORKERS)
             continue;
         for (guint i = 0; i < lines->len; i++)
-            answer(fd, g_ptr_array_index(lines, i));
+            answer_itself(fd, g_ptr_array_index(lines, i));
         g_ptr_array_set_size(lines, 0);
     }
 }
@@ -242,7 +178,7 @@ static void answer_the_first_late(int fd)
 
         if (line == NULL || strstr(line, name) == NULL)
             g_atomic_int_inc(&failures);
-        answer(fd, first);
+        answer_itself(fd, first);
         g_free(first);
         first = g_steal_pointer(&line);
         if (strstr(first, "SETQUOTA") != NULL)
@@ -250,7 +186,7 @@ static void answer_the_first_late(int fd)
     }
     if (has_more(fd, 100))
         g_atomic_int_inc(&failures);
-    answer(fd, first);
+    answer_itself(fd, first);
     answer_by_turns(fd);
 }
 
@@ -281,7 +217,7 @@ static void answer_some(int fd)
 
         if (line == NULL)
             return;
-        answer(fd, line);
+        answer_itself(fd, line);
     }
 }
 

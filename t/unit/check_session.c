@@ -1,78 +1,16 @@
 /* A session against a server in a thread of the test, plain TCP on loopback: what no real one does on command. */
 #include "imap/session.h"
+#include "imap_listener.h"
 #include "model/fault.h"
 #include "suite.h"
 
-#include <arpa/inet.h>
 #include <check.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-typedef void (*Script)(int fd);
-
-static int listener;
 static GThread *server;
-static Stop *stop;
-static ImapSettings settings;
 static guint most_in_flight;
 static gint logged_out;
-
-static void say(int fd, const char *text)
-{
-    gsize len = strlen(text);
-
-    while (len > 0) {
-        ssize_t n = send(fd, text, len, MSG_NOSIGNAL);
-
-        if (n <= 0)
-            return;
-        text += n;
-        len -= (gsize)n;
-    }
-}
-
-/* A line without CRLF, NULL at the end; literals are not looked for. The caller owns it. */
-static char *hear(int fd)
-{
-    GString *line = g_string_new(NULL);
-    char c;
-
-    while (read(fd, &c, 1) == 1) {
-        if (c == '\n')
-            return g_string_free(g_string_truncate(line, line->len - 1), FALSE);
-        g_string_append_c(line, c);
-    }
-    g_string_free(line, TRUE);
-    return NULL;
-}
-
-static void answer(int fd, const char *line, const char *text)
-{
-    g_autofree char *tag = g_strndup(line, strcspn(line, " "));
-    g_autofree char *reply = g_strdup_printf("%s %s\r\n", tag, text);
-
-    say(fd, reply);
-}
-
-static void greet(int fd)
-{
-    say(fd, "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] ready\r\n");
-    for (;;) {
-        g_autofree char *line = hear(fd);
-
-        if (line == NULL)
-            return;
-        if (strstr(line, "CAPABILITY") != NULL)
-            say(fd, "* CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR\r\n");
-        answer(fd, line, "OK Completed");
-        if (strstr(line, "AUTHENTICATE") != NULL)
-            return;
-    }
-}
 
 static void greet_and_hear(int fd)
 {
@@ -91,33 +29,15 @@ static gpointer serve(gpointer data)
 
 static void set_up(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-
-    listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, size), 0);
-    ck_assert_int_eq(listen(listener, 1), 0);
-    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-    stop = stop_new();
-    settings = (ImapSettings){
-        .uri = g_strdup_printf("imap://127.0.0.1:%d", ntohs(address.sin_port)),
-        .admin_login = g_strdup("admin"),
-        .admin_password = g_strdup("secret-word"),
-        .insecure = true,
-        .timeout_us = 10 * G_USEC_PER_SEC,
-        .window = 64,
-    };
+    open_listener(1);
     logged_out = 0;
 }
 
 static void tear_down(void)
 {
-    close(listener);
+    shut_listener();
     g_clear_pointer(&server, g_thread_join);
-    stop_free(stop);
-    g_free(settings.uri);
-    g_free(settings.admin_login);
-    g_free(settings.admin_password);
+    close_listener();
 }
 
 static ImapSession *connect_to(Script script)
