@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fake"))
 import proxy as faults  # noqa: E402 pylint: disable=wrong-import-position
 
 FOLDERS = ["Drafts", "Sent"]
-SECONDS = 60  # for a daemon under a sanitizer, beside others, after its back-off
+SECONDS = 120  # for a daemon under a sanitizer, beside others, after its back-off
 
 
 class ProxiedLab(Lab):
@@ -30,7 +30,7 @@ class ProxiedLab(Lab):
     def settings(self):
         settings = super().settings()
         for side, proxy in self.proxies.items():
-            settings[side].update(uri=f"{side}s://127.0.0.1:{proxy.port}", timeout="2s")
+            settings[side].update(uri=f"{side}s://127.0.0.1:{proxy.port}", timeout="4s")
         settings["imap"]["mail_host"] = "imap.example.org"
         settings["deletion"] = {"delay": "1s"}
         settings["folders"] = {"create": {folder: {} for folder in FOLDERS}}
