@@ -5,57 +5,23 @@
 /* 389-ds' "get effective rights". The value is the authorisation identity as it is. */
 #define EFFECTIVE_RIGHTS "1.3.6.1.4.1.42.2.27.9.5.2"
 
-static bool send_compare(Connection *connection, const char *dn, const char *attribute, int *id, GError **error)
+/* *doubt: it has a value, or the server does not tell. One at a time: of several operations that come together, 389-ds now and then
+ * begins the later ones only when it looks again, 250 ms later. */
+static bool compare(Connection *connection, const char *dn, const char *attribute, int *result, bool *doubt, GError **error)
 {
+    g_autofree char *operation = g_strdup_printf("compare \"%s\" of \"%s\"", attribute, dn);
     struct berval anything = {.bv_val = (char *)"0", .bv_len = 1};
-    int result = ldap_compare_ext(connection->ldap, dn, attribute, &anything, NULL, NULL, id);
-
-    return result == LDAP_SUCCESS || connection_fail(connection, FAULT_RETRY, "compare", result, error);
-}
-
-static bool wait_compare(Connection *connection, int id, int *result, GError **error)
-{
     g_autoptr(LDAPMessage) message = NULL;
+    int id;
 
-    if (!connection_wait(connection, id, LDAP_MSG_ALL, "compare", &message, error))
+    *result = ldap_compare_ext(connection->ldap, dn, attribute, &anything, NULL, NULL, &id);
+    if (*result != LDAP_SUCCESS)
+        return connection_fail(connection, FAULT_RETRY, operation, *result, error);
+    if (!connection_wait(connection, id, LDAP_MSG_ALL, operation, &message, error))
         return false;
     if (ldap_parse_result(connection->ldap, message, result, NULL, NULL, NULL, NULL, 0) != LDAP_SUCCESS)
         *result = LDAP_DECODING_ERROR;
-    return true;
-}
-
-/* The results of a comparison with each attribute, in order: new array of int. The server works while we send the next one. */
-static bool compare_all(Connection *connection, const char *dn, GPtrArray *attributes, GArray **results, GError **error)
-{
-    g_autoptr(GArray) found = g_array_sized_new(FALSE, TRUE, sizeof(int), attributes->len);
-
-    for (guint i = 0; i < attributes->len; i++) {
-        int id;
-
-        if (!send_compare(connection, dn, g_ptr_array_index(attributes, i), &id, error)) {
-            g_prefix_error(error, "\"%s\" of \"%s\": ", (const char *)g_ptr_array_index(attributes, i), dn);
-            return false;
-        }
-        g_array_append_val(found, id);
-    }
-    for (guint i = 0; i < attributes->len; i++) {
-        int *at = &g_array_index(found, int, i);
-
-        if (!wait_compare(connection, *at, at, error)) {
-            g_prefix_error(error, "\"%s\" of \"%s\": ", (const char *)g_ptr_array_index(attributes, i), dn);
-            return false;
-        }
-    }
-    *results = g_steal_pointer(&found);
-    return true;
-}
-
-/* *doubt: it has a value, or the server does not tell. */
-static bool judge_result(Connection *connection, const char *dn, const char *attribute, int result, bool *doubt, GError **error)
-{
-    g_autofree char *operation = NULL;
-
-    switch (result) {
+    switch (*result) {
     case LDAP_COMPARE_TRUE:
     case LDAP_COMPARE_FALSE:
     case LDAP_INSUFFICIENT_ACCESS:
@@ -69,8 +35,7 @@ static bool judge_result(Connection *connection, const char *dn, const char *att
         *doubt = false;
         return true;
     default: /* an int of the server, not an enum of ours */
-        operation = g_strdup_printf("compare \"%s\" of \"%s\"", attribute, dn);
-        return connection_fail(connection, FAULT_RETRY, operation, result, error);
+        return connection_fail(connection, FAULT_RETRY, operation, *result, error);
     }
 }
 
@@ -148,16 +113,12 @@ static bool clear_doubt(Connection *connection, const char *dn, const char *attr
 /* A compare tells what is not there from what we may not compare. */
 bool connection_check_absent(Connection *connection, const char *dn, GPtrArray *attributes, GError **error)
 {
-    g_autoptr(GArray) results = NULL;
-
-    if (!compare_all(connection, dn, attributes, &results, error))
-        return false;
     for (guint i = 0; i < attributes->len; i++) {
         const char *attribute = g_ptr_array_index(attributes, i);
-        int result = g_array_index(results, int, i);
         bool doubt = false;
+        int result;
 
-        if (!judge_result(connection, dn, attribute, result, &doubt, error)
+        if (!compare(connection, dn, attribute, &result, &doubt, error)
             || (doubt && !clear_doubt(connection, dn, attribute, result, error)))
             return false;
     }
