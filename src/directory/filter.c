@@ -29,3 +29,13 @@ char *filter_any(GPtrArray *attributes, GPtrArray *values)
     g_string_append_c(filter, ')');
     return g_strdup(filter->str);
 }
+
+char *filter_without(const GPtrArray *attributes)
+{
+    GString *filter = g_string_new("(&");
+
+    for (guint i = 0; i < attributes->len; i++)
+        g_string_append_printf(filter, "(!(%s=*))", (const char *)g_ptr_array_index(attributes, i));
+    g_string_append_c(filter, ')');
+    return g_string_free(filter, FALSE);
+}

@@ -1,5 +1,7 @@
 #include "directory/shown.h"
 
+#include "directory/filter.h"
+
 #include <string.h>
 
 /* 389-ds' "get effective rights". The value is the authorisation identity as it is. */
@@ -110,9 +112,30 @@ static bool clear_doubt(Connection *connection, const char *dn, const char *attr
         || fail(connection, dn, attribute, "was changed by somebody else at the same time; it is read again", error);
 }
 
+/* One question for all: the server shows the entry only when it has none of them and we may know that. */
+static bool prove_absent(Connection *connection, const char *dn, GPtrArray *attributes, bool *proved, GError **error)
+{
+    static const char *const none[] = {LDAP_NO_ATTRS, NULL};
+    g_autofree char *filter = filter_without(attributes);
+    g_autoptr(LDAPMessage) message = NULL;
+    int id;
+
+    if (!connection_send_search(connection, dn, LDAP_SCOPE_BASE, filter, none, NULL, &id, error)
+        || !connection_wait_search(connection, id, dn, &message, error))
+        return false;
+    *proved = ldap_count_entries(connection->ldap, message) > 0;
+    return true;
+}
+
 /* A compare tells what is not there from what we may not compare. */
 bool connection_check_absent(Connection *connection, const char *dn, GPtrArray *attributes, GError **error)
 {
+    bool proved = attributes->len == 0;
+
+    if (!proved && !prove_absent(connection, dn, attributes, &proved, error))
+        return false;
+    if (proved)
+        return true;
     for (guint i = 0; i < attributes->len; i++) {
         const char *attribute = g_ptr_array_index(attributes, i);
         bool doubt = false;

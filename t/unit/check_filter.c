@@ -69,6 +69,20 @@ START_TEST(any_attribute_is_asked_for_any_value)
 }
 END_TEST
 
+START_TEST(what_has_none_of_some_attributes_is_asked_for_in_one_filter)
+{
+    g_autoptr(GPtrArray) attributes = g_ptr_array_new();
+    g_autofree char *one = NULL, *two = NULL;
+
+    g_ptr_array_add(attributes, (gpointer)"mail");
+    one = filter_without(attributes);
+    ck_assert_str_eq(one, "(&(!(mail=*)))");
+    g_ptr_array_add(attributes, (gpointer)"mailHost");
+    two = filter_without(attributes);
+    ck_assert_str_eq(two, "(&(!(mail=*))(!(mailHost=*)))");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("filter");
@@ -76,6 +90,7 @@ int main(void)
 
     tcase_add_loop_test(filters, a_value_cannot_leave_its_place, 0, G_N_ELEMENTS(values));
     tcase_add_loop_test(filters, any_attribute_is_asked_for_any_value, 0, G_N_ELEMENTS(any));
+    tcase_add_test(filters, what_has_none_of_some_attributes_is_asked_for_in_one_filter);
     suite_add_tcase(suite, filters);
     return run_suite(suite);
 }
