@@ -95,6 +95,7 @@ END_TEST
 START_TEST(what_a_backend_refuses_is_an_error_that_passes_when_the_mailbox_is_just_being_moved)
 {
     g_autoptr(GPtrArray) commands = observe_quota_commands(&admin, MAILBOX);
+    g_autoptr(GPtrArray) again = observe_quota_commands(&admin, MAILBOX);
     g_autoptr(Observed) observed = observed_new();
     g_autoptr(GError) moved = NULL;
     g_autoptr(GError) refused = NULL;
@@ -102,8 +103,8 @@ START_TEST(what_a_backend_refuses_is_an_error_that_passes_when_the_mailbox_is_ju
     answer(commands, "k NO Mailbox has been moved to another server\r\n" NO_ROOT);
     ck_assert(!observe_quota_answers(URI, commands, observed, &moved));
     ck_assert(g_error_matches(moved, FAULT, FAULT_RETRY));
-    answer(commands, "k NO Permission denied\r\n" NO_ROOT);
-    ck_assert(!observe_quota_answers(URI, commands, observed, &refused));
+    answer(again, "k NO Permission denied\r\n" NO_ROOT);
+    ck_assert(!observe_quota_answers(URI, again, observed, &refused));
     ck_assert(g_error_matches(refused, FAULT, FAULT_PARK));
 }
 END_TEST
