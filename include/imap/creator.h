@@ -21,9 +21,9 @@ void creator_free(Creator *creator);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Creator, creator_free)
 
 /* Runs commands that make mailboxes, behind those of other workers and without waiting for their answers: over a long link one
- * session makes as many as several would. On `server` of a murder; NULL: where the server or the frontend chooses. `chooses`: one of them is below no other, so that a place has
- * to be chosen for it; then it waits for its turn. Faults as imap_session_open and imap_session_run; FAULT_RETRY also when the
- * daemon is to stop. */
+ * session makes as many as several would. On `server` of a murder; NULL: where the server or the frontend chooses. `chooses`: one of
+ * them is below no other, so that a place has to be chosen for it; then it waits for its turn. Faults as imap_session_open and
+ * imap_session_run; FAULT_RETRY also when the daemon is to stop. */
 bool creator_run(Creator *creator, const char *server, bool chooses, GPtrArray *commands, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The same rule for who asks `server` how much room it has, in a session of its own: waits for its turn, then nobody else has
