@@ -131,13 +131,19 @@ static bool read_back(Connection *connection, const char *dn, GPtrArray *attribu
         && connection_wait_search(connection, id, dn, message, error);
 }
 
+/* An answer that cannot be read says nothing: then the server is asked, too. */
+static bool is_told(const After *after, const char *attribute, guint *count)
+{
+    return after->told != NULL && post_read_count(after->told, attribute, count);
+}
+
 static guint count_values(Connection *connection, const After *after, const char *attribute)
 {
     LDAPMessage *first;
     struct berval **values;
     guint count;
 
-    if (after->told != NULL && post_read_count(after->told, attribute, &count))
+    if (is_told(after, attribute, &count))
         return count;
     first = after->message != NULL ? ldap_first_entry(connection->ldap, after->message) : NULL;
     values = first == NULL ? NULL : ldap_get_values_len(connection->ldap, first, attribute);
@@ -171,6 +177,7 @@ bool connection_write(Connection *connection, const char *dn, GPtrArray *steps, 
     g_autoptr(GPtrArray) modifications = g_ptr_array_new_with_free_func(modification_free);
     g_autoptr(GPtrArray) first_values = list_first_values(steps);
     g_auto(After) after = {0};
+    guint count;
 
     for (guint i = 0; i < steps->len; i++) {
         const Step *step = g_ptr_array_index(steps, i);
@@ -182,7 +189,8 @@ bool connection_write(Connection *connection, const char *dn, GPtrArray *steps, 
     if (!connection_check_absent(connection, dn, first_values, error)
         || !modify(connection, dn, modifications, first_values, &after.told, error))
         return false;
-    if (first_values->len > 0 && after.told == NULL && !read_back(connection, dn, first_values, &after.message, error))
+    if (first_values->len > 0 && !is_told(&after, g_ptr_array_index(first_values, 0), &count)
+        && !read_back(connection, dn, first_values, &after.message, error))
         return false;
     return give_way(connection, dn, steps, &after, error);
 }
