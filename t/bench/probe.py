@@ -16,8 +16,9 @@ import time
 
 import world as worlds  # first: it knows the way to t/system
 
+import alone
 import floor
-from table import Table, share
+from table import share
 
 from servers import DIE_WITH_US
 
@@ -98,18 +99,8 @@ def measure(world, table):
             table.tell(place, f"probing client, p{100 * part:.0f}, at work: {who}", "ms", share(values, part))
 
 
-def main():
-    world, table = worlds.World(), Table()
-    try:
-        world.stop_watching()
-        measure(world, table)
-    finally:
-        world.close()
-    table.show()
-
-
 if __name__ == "__main__":
     if len(sys.argv) == 3:
         ask_until_told(json.loads(sys.argv[1]), sys.argv[2])
     else:
-        main()
+        alone.run(measure)

@@ -14,7 +14,7 @@ import subprocess
 
 import world as worlds  # first: it knows the way to t/system
 
-from table import Table
+import alone
 
 from servers import DIE_WITH_US  # of t/system, which world knows the way to
 
@@ -76,15 +76,5 @@ def measure(world, table):
             measure_one(world, table, rtt_ms, workers)
 
 
-def main():
-    world, table = worlds.World(), Table()
-    try:
-        world.stop_watching()
-        measure(world, table)
-    finally:
-        world.close()
-    table.show()
-
-
 if __name__ == "__main__":
-    main()
+    alone.run(measure)
