@@ -23,8 +23,8 @@ M ?= not slow
 # The modules that `make check-murder` repeats there: the whole life of people, folders, shared mailboxes and domains
 ON_MURDER := test_users or test_folders or test_life or test_shared or test_departed or test_domains or test_postfix or test_model
 
-LIBRARIES := glib-2.0 ldap libcurl libssl libcrypto sqlite3 yaml-0.1 icu-i18n icu-uc libsystemd
-PACKAGES_BUILD := gcc make pkg-config git libglib2.0-dev libldap-dev libcurl4-openssl-dev libssl-dev libsqlite3-dev libyaml-dev \
+LIBRARIES := glib-2.0 ldap libssl libcrypto sqlite3 yaml-0.1 icu-i18n icu-uc libsystemd
+PACKAGES_BUILD := gcc make pkg-config git libglib2.0-dev libldap-dev libssl-dev libsqlite3-dev libyaml-dev \
   libicu-dev libsystemd-dev
 # Cyrus' package wants a mail server: Postfix, whose postmap the tests ask. Where another one is, it stays, and they are skipped.
 PACKAGES_POSTFIX = $(if $(shell dpkg-query -W -f '$${db:Status-Status} $${Package} $${Provides}\n' 2> /dev/null | \

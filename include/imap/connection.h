@@ -1,23 +1,23 @@
-/* connection.h - the wire under a session: libcurl connects, verifies TLS and authenticates; then octets go both ways.
+/* connection.h - the wire under a session: octets that go both ways, by TCP or by TLS over it. Private to this folder.
  *
- * All of libcurl is in connection.c. One thread uses one connection. */
+ * One thread uses one connection. The program must ignore SIGPIPE. */
 #pragma once
 
-#include "imap/session.h"
+#include "imap/opening.h"
 #include "wait/wait.h"
 
 #include <glib.h>
 
 typedef struct ImapConnection ImapConnection;
 
-/* As imap_session_open. */
-ImapConnection *imap_connection_open(const ImapSettings *settings, const char *authorize_as, Stop *stop,
-                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Connects, and of imaps:// verifies TLS. Faults as tcp_connect and tls_open; *again as there. `opening->stop` must outlive it. */
+ImapConnection *imap_connection_open(const Opening *opening, bool *again, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* TLS from here on (STARTTLS). Faults as tls_open. */
+bool imap_connection_secure(ImapConnection *connection, const Opening *opening, bool *again, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Says that TLS ends here, without waiting: a server whose client just vanishes forbids to resume the session, and so does OpenSSL here
+ * (RFC 5246, 7.2.1). */
 void imap_connection_close(ImapConnection *connection);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapConnection, imap_connection_close)
-
-/* What the server calls itself (Cyrus' servername); NULL: it does not say. */
-const char *imap_connection_server(const ImapConnection *connection);
 
 typedef enum {
     TRANSFER_MOVED,   /* *moved octets, at least one */
@@ -25,8 +25,7 @@ typedef enum {
     TRANSFER_CLOSED,  /* never again: imap_connection_loss tells why */
 } Transfer;
 
-/* Neither waits. After TRANSFER_BLOCKED the same octets at the same address must be offered again: TLS has begun a
- * record of them. */
+/* Neither waits. After TRANSFER_BLOCKED the same octets must be offered again, and no fewer: TLS has begun a record of them. */
 Transfer imap_connection_send(ImapConnection *connection, const char *data, gsize len, gsize *moved);
 Transfer imap_connection_receive(ImapConnection *connection, char *buffer, gsize size, gsize *moved);
 
@@ -36,5 +35,5 @@ Transfer imap_connection_receive(ImapConnection *connection, char *buffer, gsize
  * longer shows. */
 WaitResult imap_connection_wait(ImapConnection *connection, gsize expected, bool to_send, int wake_fd, gint64 deadline_us);
 
-/* Why the connection is lost, as libcurl says it; "" when the server just closed it. */
+/* Why the connection is lost; "" when the server just closed it. */
 const char *imap_connection_loss(const ImapConnection *connection);

@@ -9,6 +9,7 @@ typedef struct {
     char *admin_password; /* secret: never in a message */
     char *ca_file;        /* NULL: the system's */
     bool insecure;        /* no TLS over loopback */
+    bool tls_resumption;  /* of sessions as users, with a server that does it */
     gint64 timeout_us;    /* without any progress */
     guint window;         /* commands in flight */
     guint max_sessions;   /* at the same time, to each server; 0: as many as the workers need */

@@ -31,6 +31,12 @@ WaitResult wait_for(Stop *stop, int fd, short events, gint64 deadline_us, bool i
 /* The same, also until `wake_fd` can be read (-1: not for that); it is left as it is. */
 WaitResult wait_for_either(Stop *stop, int fd, short events, int wake_fd, gint64 deadline_us, bool idle);
 
+/* The same for any of `count` <= WAIT_FDS_MAX; those that are ready have their `revents` set, after WAIT_READY only. A negative one is left
+ * out. */
+enum { WAIT_FDS_MAX = 8 };
+struct pollfd;
+WaitResult wait_for_any(Stop *stop, struct pollfd *fds, guint count, gint64 deadline_us, bool idle);
+
 /* The exponential back-off of every retry: 1 s doubled by attempt (counted from 1) up to an hour, with a jitter of a
  * quarter so that many do not come back at once. Microseconds. */
 gint64 wait_backoff_us(guint attempt);

@@ -72,6 +72,8 @@ const Setting config_settings[] = {
      .help = "certificate authorities to trust, PEM; without it the system's"},
     {"imap.insecure", &type_switch, PLACE_INHERITED, IMAP_FIELD(insecure), .fallback = "false",
      .help = "use imap:// without TLS; loopback hosts only"},
+    {"imap.tls_resumption", &type_switch, PLACE_INHERITED, IMAP_FIELD(tls_resumption), .fallback = "true",
+     .help = "resume TLS for sessions as users, with TLS 1.2, where the server does; false: always the newest TLS"},
     {"imap.timeout", &type_duration, PLACE_INHERITED, IMAP_FIELD(timeout_us), .fallback = "30s",
      .min = 100 * MS, .max = DAY,
      .help = "longest wait for the server without any progress"},

@@ -75,6 +75,7 @@ ImapSettings *imap_backend_settings(const ImapSettings *settings, const char *ur
     copy->admin_password = g_strdup(settings->admin_password);
     copy->ca_file = g_strdup(settings->ca_file);
     copy->insecure = settings->insecure && is_loopback(uri);
+    copy->tls_resumption = settings->tls_resumption;
     copy->timeout_us = settings->timeout_us;
     copy->window = settings->window;
     g_clear_pointer(&copy->backends, g_ptr_array_unref);

@@ -1,6 +1,6 @@
 #include "imap/session.h"
 
-#include "imap/connection.h"
+#include "imap/login.h"
 #include "model/fault.h"
 
 #include <string.h>
@@ -21,6 +21,7 @@ struct ImapSession {
     Stop *stop;
     Gate *gate;     /* has a place there; NULL: none */
     ImapConnection *connection;
+    char *server;   /* what it calls itself; NULL: it does not say */
     GString *input; /* octets that make no complete reply yet */
     char *bye;      /* text of the server's BYE; NULL: none */
     guint64 next_tag;
@@ -54,7 +55,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_clear)
 
 ImapSession *imap_session_open(const ImapSettings *settings, const char *authorize_as, Stop *stop, GError **error)
 {
-    ImapConnection *connection = imap_connection_open(settings, authorize_as, stop, error);
+    g_autoptr(GString) input = g_string_new(NULL);
+    char *server = NULL;
+    ImapConnection *connection = imap_login(settings, authorize_as, stop, &server, input, error);
 
     if (connection == NULL)
         return NULL;
@@ -62,7 +65,8 @@ ImapSession *imap_session_open(const ImapSettings *settings, const char *authori
     session->settings = settings;
     session->stop = stop;
     session->connection = connection;
-    session->input = g_string_new(NULL);
+    session->server = server;
+    session->input = g_steal_pointer(&input);
     session->next_tag = 1;
     return session;
 }
@@ -83,7 +87,7 @@ ImapSession *imap_session_open_user(const ImapSettings *settings, Gate *gate, co
 
 const char *imap_session_server(const ImapSession *session)
 {
-    return imap_connection_server(session->connection);
+    return session->server;
 }
 
 /* The first command that has no answer; NULL: all have. */
@@ -440,6 +444,7 @@ void imap_session_close(ImapSession *session)
         gate_leave(session->gate);
     close_run(session->open);
     g_string_free(session->input, TRUE);
+    g_free(session->server);
     g_free(session->bye);
     g_free(session);
 }

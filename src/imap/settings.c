@@ -55,6 +55,7 @@ bool imap_settings_equal(const ImapSettings *one, const ImapSettings *other)
         && g_strcmp0(one->admin_password, other->admin_password) == 0
         && g_strcmp0(one->ca_file, other->ca_file) == 0
         && one->insecure == other->insecure
+        && one->tls_resumption == other->tls_resumption
         && one->timeout_us == other->timeout_us
         && one->window == other->window
         && one->max_sessions == other->max_sessions

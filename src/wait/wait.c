@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 /* First and longest pause between two attempts. */
@@ -85,21 +87,28 @@ WaitResult wait_for(Stop *stop, int fd, short events, gint64 deadline_us, bool i
 
 WaitResult wait_for_either(Stop *stop, int fd, short events, int wake_fd, gint64 deadline_us, bool idle)
 {
-    struct pollfd fds[] = {
-        {.fd = idle ? stop->gently_fd : stop->now_fd, .events = POLLIN},
-        {.fd = fd, .events = events}, /* poll leaves out what is negative */
-        {.fd = wake_fd, .events = POLLIN},
-    };
+    struct pollfd fds[] = {{.fd = fd, .events = events}, {.fd = wake_fd, .events = POLLIN}};
 
+    return wait_for_any(stop, fds, G_N_ELEMENTS(fds), deadline_us, idle);
+}
+
+WaitResult wait_for_any(Stop *stop, struct pollfd *fds, guint count, gint64 deadline_us, bool idle)
+{
+    struct pollfd all[WAIT_FDS_MAX + 1] = {{.fd = idle ? stop->gently_fd : stop->now_fd, .events = POLLIN}};
+
+    g_assert(count <= WAIT_FDS_MAX);
+    memcpy(all + 1, fds, count * sizeof *fds);
     for (;;) {
-        int ready = poll(fds, G_N_ELEMENTS(fds), milliseconds_until(deadline_us));
+        int ready = poll(all, count + 1, milliseconds_until(deadline_us)); /* it leaves out what is negative */
 
         if (ready < 0 && errno != EINTR)
             g_error("poll: %s", g_strerror(errno));
-        if (ready > 0 && fds[0].revents != 0)
+        if (ready > 0 && all[0].revents != 0)
             return WAIT_STOPPED;
-        if (ready > 0)
+        if (ready > 0) {
+            memcpy(fds, all + 1, count * sizeof *fds);
             return WAIT_READY;
+        }
         if (g_get_monotonic_time() >= deadline_us)
             return WAIT_DEADLINE;
     }
@@ -115,13 +124,16 @@ gint64 wait_backoff_us(guint attempt)
     return pause_us + (gint64)g_random_double_range(-0.25 * (double)pause_us, 0.25 * (double)pause_us);
 }
 
+/* Not g_date_time_format: each row of the journal has a time, and it takes ten times as long. */
 char *wait_format_time(gint64 unix_us)
 {
     gint64 time_us = MAX(unix_us, 0);
-    g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(time_us / G_USEC_PER_SEC);
-    g_autofree char *seconds = g_date_time_format(time, "%Y-%m-%dT%H:%M:%S");
+    time_t seconds = (time_t)(time_us / G_USEC_PER_SEC);
+    struct tm utc;
 
-    return g_strdup_printf("%s.%03dZ", seconds, (int)(time_us % G_USEC_PER_SEC / 1000));
+    gmtime_r(&seconds, &utc);
+    return g_strdup_printf("%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
+                           utc.tm_min, utc.tm_sec, (int)(time_us % G_USEC_PER_SEC / 1000));
 }
 
 char *wait_timestamp(gint64 offset_us)

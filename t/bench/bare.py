@@ -58,8 +58,8 @@ class Bare:
         self.word = word
         self.base_dn = world.base_dn(word)
         self.ldap = connect(world)
-        self.context = floor.trust(world.imap)
-        self.admin = floor.open_admin(world.imap, self.context)
+        self.imap = floor.Server(world.imap)
+        self.admin = self.imap.open_admin()
         self.watch = Watch(world, self.base_dn)
 
     def close(self):
@@ -87,7 +87,7 @@ class Bare:
                   "mailQuota": [str(commands.QUOTA_KIB)]}
         self.ldap.modify_s(dn, [(ldap.MOD_ADD, name, [one.encode() for one in some]) for name, some in values.items()])
         self.watch.wait()  # it tells us of our own change, too
-        session = floor.Session(self.world.imap, self.context, user)
+        session = self.imap.open_user(user)
         session.run_each(commands.create_folders())
         end = time.monotonic()
         session.close()

@@ -39,7 +39,7 @@ def follow(job, portions, cursor):
     """One of the floor's workers: reads the entries of a portion together, then sets the quotas together. Connected before the
     changes begin, as a daemon is."""
     world, kib, connected = job
-    directory, admin = bare.connect(world), floor.open_admin(world.imap, floor.trust(world.imap))
+    directory, admin = bare.connect(world), floor.Server(world.imap).open_admin()
     connected.wait()
     for turn in floor.take_turns(portions, cursor):
         searches = [directory.search(world.person_dn(WORD, number), ldap.SCOPE_BASE, worlds.USER_FILTER, bare.ATTRIBUTES)
@@ -55,7 +55,7 @@ def bare_seconds(world, count):
     hear = threading.Thread(target=lambda: [watch.wait() for _ in range(count)])
     burst = make_burst(world, WORD, count, kib)
     portions = [range(begin, min(begin + AT_ONCE, count)) for begin in range(0, count, AT_ONCE)]
-    workers = floor.Workers(follow, (world, kib, connected), portions, knobs.WORKERS)
+    workers = floor.Workers(follow, [(world, kib, connected)] * knobs.WORKERS, portions)
     connected.wait()
     begin = time.monotonic()
     hear.start()

@@ -2,6 +2,7 @@
 do. As kolabd's workers do, each has a session as administrator for all, and one of each user's."""
 
 import base64
+import copy
 import multiprocessing
 import resource
 import socket
@@ -11,30 +12,83 @@ import time
 import commands
 
 WINDOW = 64  # commands ahead of their answers
+READ_OCTETS = 65536
+
+class Server:
+    """A server, and TLS with it as kolabd has that: an administrator's session has the newest, users' sessions resume an earlier one, which
+    Cyrus can do with TLS 1.2 only."""
+
+    def __init__(self, env):
+        self.env = env
+        self.newest = ssl.create_default_context(cafile=env["CA_FILE"])
+        self.resuming = ssl.create_default_context(cafile=env["CA_FILE"])
+        self.resuming.maximum_version = ssl.TLSVersion.TLSv1_2
+        self.resuming.options |= ssl.OP_NO_TICKET
+        self.resumed = None
+        self.admin = None
+
+    def prepare(self, connections):
+        """As many, each with a session as administrator. They share a session of TLS as kolabd's workers do, made as the last one: an imapd
+        of Cyrus 3.6.1 that makes another forgets it."""
+        servers = [copy.copy(self) for _ in range(connections)]
+        for server in servers:
+            server.admin = self.open_admin()
+        connection = self.connect("nobody")
+        connection.recv(READ_OCTETS)
+        log_out(connection)
+        for server in servers:
+            server.resumed = self.resumed
+        return servers
+
+    def connect(self, user):
+        plain = socket.create_connection((self.env["IMAP_HOST"], int(self.env["IMAPS_PORT"])))
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        acknowledge_at_once(plain)
+        if not user:
+            return self.newest.wrap_socket(plain, server_hostname=self.env["IMAP_HOST"])
+        connection = self.resuming.wrap_socket(plain, server_hostname=self.env["IMAP_HOST"], session=self.resumed)
+        self.resumed = connection.session
+        return connection
+
+    def open_user(self, user):
+        return Session(self, user)
+
+    def open_admin(self):
+        session = Session(self)
+        session.run(["NAMESPACE", "ID NIL", "CAPABILITY"])
+        return session
+
+
+def acknowledge_at_once(connection):
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
+def log_out(connection):
+    """Says so, and that TLS ends, as one who wants to resume must; waits for no answer."""
+    connection.sendall(b"f LOGOUT\r\n")
+    connection.setblocking(False)
+    try:
+        connection.unwrap()
+    except OSError:
+        pass
+    connection.close()
+
 
 class Session:
-    """One login, with the dialogue that libcurl makes of it."""
+    """One login. The greeting tells what the server offers."""
 
-    def __init__(self, env, context, user=""):
-        plain = socket.create_connection((env["IMAP_HOST"], int(env["IMAPS_PORT"])))
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.acknowledge_at_once(plain)
-        self.socket = context.wrap_socket(plain, server_hostname=env["IMAP_HOST"])
+    def __init__(self, server, user=""):
+        self.socket = server.connect(user)
         self.read_until(b"* OK")
-        self.run(["CAPABILITY"])
-        secret = "\0".join([user, env["IMAP_ADMIN"], env["PASSWORD"]]).encode()
+        secret = "\0".join([user, server.env["IMAP_ADMIN"], server.env["PASSWORD"]]).encode()
         self.run(["AUTHENTICATE PLAIN " + base64.b64encode(secret).decode()])
-
-    @staticmethod
-    def acknowledge_at_once(connection):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def read_until(self, mark):
         """Reads whole lines to the one that begins with the mark."""
         answer = b"\n"
         while not (answer.endswith(b"\n") and answer.rfind(b"\n" + mark) >= 0):
-            self.acknowledge_at_once(self.socket)
-            data = self.socket.recv(65536)
+            acknowledge_at_once(self.socket)
+            data = self.socket.recv(READ_OCTETS)
             if not data:
                 raise ConnectionError(f"the server closed the connection after {answer[-200:]!r}")
             answer += data
@@ -55,17 +109,7 @@ class Session:
             self.run([line])
 
     def close(self):
-        self.socket.close()
-
-
-def trust(env):
-    return ssl.create_default_context(cafile=env["CA_FILE"])
-
-
-def open_admin(env, context):
-    session = Session(env, context)
-    session.run(["NAMESPACE", "ID NIL", "CAPABILITY"])
-    return session
+        log_out(self.socket)
 
 
 def take_turns(users, cursor):
@@ -79,50 +123,45 @@ def take_turns(users, cursor):
         yield number
 
 
-def make_mailboxes(env, users, cursor):
-    context = trust(env)
-    admin = open_admin(env, context)
+def make_mailboxes(server, users, cursor):
     first = ["NAMESPACE"]
     for number in take_turns(users, cursor):
-        admin.run(commands.create(users[number]))
-        session = Session(env, context, users[number])
-        session.run([*first, *commands.create_folders(), "LOGOUT"])
+        server.admin.run(commands.create(users[number]))
+        session = server.open_user(users[number])
+        session.run([*first, *commands.create_folders()])
         session.close()
         first = []
-    admin.run(["LOGOUT"])
-    admin.close()
+    server.admin.close()
 
 
-def verify_mailboxes(env, users, cursor):
-    context = trust(env)
+def verify_mailboxes(server, users, cursor):
     for number in take_turns(users, cursor):
-        session = Session(env, context, users[number])
-        answer = session.run([*commands.verify(), "LOGOUT"])
+        session = server.open_user(users[number])
+        answer = session.run(commands.verify())
         session.close()
         if answer.count(b"* LIST (") != len(commands.FOLDERS):
             raise RuntimeError(f"not all folders of {users[number]}: {answer.decode(errors='replace')}")
 
 
-def run_admin(env, lines, cursor):
+def run_admin(server, lines, cursor):
     """The administrator's commands."""
-    admin = open_admin(env, trust(env))
     mine = [lines[number] for number in take_turns(lines, cursor)]
     for begin in range(0, len(mine), WINDOW):
-        admin.run(mine[begin:begin + WINDOW])
-    admin.close()
+        server.admin.run(mine[begin:begin + WINDOW])
+    server.admin.close()
 
 
-def children_cpu():
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+def our_cpu():
+    usages = resource.getrusage(resource.RUSAGE_CHILDREN), resource.getrusage(resource.RUSAGE_SELF)
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 class Workers:
-    """So many processes that share the users, each with a function (ENV, USERS, CURSOR)."""
+    """A process for each server that shares the users with the others, and a function (SERVER, USERS, CURSOR)."""
 
-    def __init__(self, work, env, users, count):
+    def __init__(self, work, servers, users):
         cursor = multiprocessing.Value("i", 0)
-        self.processes = [multiprocessing.Process(target=work, args=(env, users, cursor)) for _ in range(count)]
+        self.processes = [multiprocessing.Process(target=work, args=(server, users, cursor)) for server in servers]
         for process in self.processes:
             process.start()
 
@@ -133,8 +172,8 @@ class Workers:
             raise RuntimeError("the floor failed")
 
 
-def run(work, env, users, connections):
+def run(work, server, users, connections):
     """All of the users over so many connections; gives {seconds, cpu}, the processor seconds of this side."""
-    begin, cpu = time.monotonic(), children_cpu()
-    Workers(work, env, users, connections).wait()
-    return {"seconds": time.monotonic() - begin, "cpu": children_cpu() - cpu}
+    begin, cpu = time.monotonic(), our_cpu()
+    Workers(work, server.prepare(connections), users).wait()
+    return {"seconds": time.monotonic() - begin, "cpu": our_cpu() - cpu}

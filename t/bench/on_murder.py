@@ -41,7 +41,7 @@ class MurderWorld:
         return self.world.sync(word, changed, workers, self.configure)
 
     def run_floor(self, users, connections):
-        return floor.run(work, (self.murder.frontend.env, [part.env for part in self.murder.backends]), users, connections)
+        return floor.run(work, Servers(self.murder), users, connections)
 
     def cpu(self):
         pids = [int((part.base / "pid").read_text()) for part in self.murder.parts.values()]
@@ -67,43 +67,49 @@ def place_commands(mailbox):
     return [f"GETACL {mailbox}", f"GETMETADATA {mailbox} {SERVER}"]
 
 
+class Servers:
+    """The frontend and the backends (as floor.Server)."""
+
+    def __init__(self, murder):
+        self.frontend = floor.Server(murder.frontend.env)
+        self.backends = [floor.Server(part.env) for part in murder.backends]
+
+    def prepare(self, connections):
+        return [(frontend, self.backends) for frontend in self.frontend.prepare(connections)]
+
+
 class Backend:
     """An administrator's session that is kept, and users' sessions."""
 
-    def __init__(self, env, context):
-        self.env = env
-        self.context = context
+    def __init__(self, server):
+        self.server = server
         self.admin = None
 
     def set_quota(self, user):
         """The backend itself is asked, too, since the frontend may tell old news."""
         if self.admin is None:
-            self.admin = floor.Session(self.env, self.context)
+            self.admin = self.server.open_user("")
         self.admin.run([*commands.look(user), *commands.set_quota(user, commands.QUOTA_KIB)])
 
     def close(self):
         if self.admin is not None:
-            self.admin.run(["LOGOUT"])
             self.admin.close()
 
 
-def work(envs, users, cursor):
+def work(servers, users, cursor):
     """As one of kolabd's workers."""
-    frontend_env, backend_envs = envs
-    context = floor.trust(frontend_env)
-    frontend = floor.open_admin(frontend_env, context)
-    backends = [Backend(env, context) for env in backend_envs]
+    frontend = servers[0].admin
+    backends = [Backend(server) for server in servers[1]]
     first = ["NAMESPACE"]
     for number in floor.take_turns(users, cursor):
         backend, mailbox = backends[number % len(backends)], f'"user/{users[number]}"'
-        frontend.run([*place_commands(mailbox), f"CREATE {mailbox} (SERVER {backend.env['IMAP_SERVER']})",
+        frontend.run([*place_commands(mailbox), f"CREATE {mailbox} (SERVER {backend.server.env['IMAP_SERVER']})",
                       *place_commands(mailbox)])
         backend.set_quota(users[number])
-        session = floor.Session(backend.env, context, users[number])
-        session.run([*first, *commands.create_folders(), "LOGOUT"])
+        session = backend.server.open_user(users[number])
+        session.run([*first, *commands.create_folders()])
         session.close()
         first = []
-    frontend.run(["LOGOUT"])
     frontend.close()
     for backend in backends:
         backend.close()

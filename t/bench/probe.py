@@ -34,7 +34,7 @@ COMMANDS = ["NOOP", 'SELECT "INBOX"', "FETCH * (FLAGS BODY.PEEK[HEADER])", f'APP
 
 def ask_until_told(env, user):
     """The client, in a process of its own: prints the seconds of each answer when its standard input ends."""
-    session = floor.Session(env, floor.trust(env), user)
+    session = floor.Server(env).open_user(user)
     session.run([COMMANDS[3], COMMANDS[1]])
     print("ready", flush=True)
     taken = []

@@ -28,7 +28,7 @@ def verify_bare(world, word, attributes):
     begin = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor() as pool:
         dump = pool.submit(world.dump, word, attributes)
-        floor.run(floor.verify_mailboxes, world.imap, world.users(word, world.counts[word]), knobs.WORKERS)
+        floor.run(floor.verify_mailboxes, floor.Server(world.imap), world.users(word, world.counts[word]), knobs.WORKERS)
         dump.result()
     return time.monotonic() - begin
 
@@ -54,7 +54,7 @@ def change_some_bare(world, attributes, numbers, kib):
     lines = [line for number in numbers for line in commands.set_quota(world.user(MAIN, number), kib)]
     begin = time.monotonic()
     world.dump(MAIN, attributes)
-    floor.run(floor.run_admin, world.imap, lines, 1)
+    floor.run(floor.run_admin, floor.Server(world.imap), lines, 1)
     return time.monotonic() - begin
 
 

@@ -101,7 +101,7 @@ class World:
         return session_cpu(int(self.ds["LDAP_PID"])), session_cpu(int(self.imap["IMAP_PID"]))
 
     def run_floor(self, users, connections):
-        return floor.run(floor.make_mailboxes, self.imap, users, connections)
+        return floor.run(floor.make_mailboxes, floor.Server(self.imap), users, connections)
 
     # --- the IMAP server as a witness
 

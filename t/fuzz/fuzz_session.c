@@ -1,12 +1,13 @@
 /* Whatever a server says in whole sessions, cut anywhere: what the mailstore makes of it is a result or an error that names the
  * server, with nothing else read than what was sent.
  *
- * The wire is replaced here (imap/connection.h), so that nothing waits and a run can be repeated. The first octet chooses what is
+ * The wire is replaced here (imap/connection.h, imap/login.h), so that nothing waits and a run can be repeated. The first octet chooses what is
  * done (its last two digits: one thing after the other; from 100 on at a backend), the second how many octets arrive at a time
  * (128 and more: also answers to what was not asked yet); then come the server's words of each connection, up to a NUL. A server
  * that is asked when it has said all of them has closed the connection. */
 #include "imap/cleanup.h"
 #include "imap/connection.h"
+#include "imap/login.h"
 #include "imap/mailstore.h"
 #include "imap/space.h"
 #include "model/fault.h"
@@ -51,12 +52,12 @@ static void pass(Lines *lines, char c)
     lines->ended += lines->tagged && c == '\n';
 }
 
-ImapConnection *imap_connection_open(const ImapSettings *settings, const char *authorize_as, Stop *stop, GError **error)
+ImapConnection *imap_login(const ImapSettings *settings, const char *authorize_as, Stop *stop, char **server, GString *input, GError **error)
 {
     ImapConnection *connection;
     const char *end;
 
-    (void)authorize_as, (void)stop;
+    (void)authorize_as, (void)stop, (void)server, (void)input;
     if (words == words_end) {
         g_set_error(error, FAULT, FAULT_RETRY, "%s: cannot connect", settings->uri);
         return NULL;
@@ -115,12 +116,6 @@ const char *imap_connection_loss(const ImapConnection *connection)
 {
     (void)connection;
     return "";
-}
-
-const char *imap_connection_server(const ImapConnection *connection)
-{
-    (void)connection;
-    return NULL;
 }
 
 static void check_text(const char *text)

@@ -516,6 +516,7 @@ END_TEST
 
 /* --- connecting */
 
+/* One that tells its capabilities when it is asked. */
 static void answer_login(int fd, const char *capability, const char *text)
 {
     say(fd, "* OK ready\r\n");
@@ -567,6 +568,55 @@ static void speak_http(int fd)
     say(fd, "HTTP/1.1 400 Bad Request\r\n\r\n");
 }
 
+static void hang_up(int fd)
+{
+    say(fd, "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] ready\r\n");
+}
+
+static void keep_its_capabilities(int fd)
+{
+    answer_login(fd, "", "OK x");
+}
+
+static void say_bye_when_asked(int fd)
+{
+    answer_login(fd, "* BYE shutting down\r\n", "OK x");
+}
+
+static void answer_another(int fd)
+{
+    say(fd, "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] ready\r\nx7 OK welcome\r\n");
+    g_free(hear(fd));
+}
+
+static void ask_on_and_on(int fd)
+{
+    say(fd, "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready\r\n+ \r\n+ \r\n");
+    g_free(hear(fd));
+    g_free(hear(fd));
+}
+
+static void talk_without_end(int fd)
+{
+    say(fd, "* OK ready\r\n");
+    for (guint i = 0; i < 10000; i++)
+        say(fd, "* STATUS (I have much to say)\r\n");
+    g_free(hear(fd));
+}
+
+static void greet_with_a_tag(int fd)
+{
+    say(fd, "a1 OK ready\r\n");
+}
+
+static void refuse_tls(int fd)
+{
+    settings.insecure = false;
+    say(fd, "* OK [CAPABILITY IMAP4rev1 STARTTLS] ready\r\n");
+    g_autofree char *line = hear(fd);
+    answer(fd, line, "NO no certificate");
+}
+
 static const struct {
     Script script;
     bool insecure;
@@ -581,7 +631,15 @@ static const struct {
     {offer_no_tls, false, NULL, FAULT_RETRY, "STARTTLS"},
     {skip_login, true, NULL, FAULT_RETRY, "PREAUTH"},
     {be_busy, true, NULL, FAULT_RETRY, "too many connections"},
-    {speak_http, true, NULL, FAULT_RETRY, "hung up before the login"},
+    {speak_http, true, NULL, FAULT_RETRY, "check that an IMAP server answers on this port"},
+    {hang_up, true, NULL, FAULT_RETRY, "hung up before the login"},
+    {keep_its_capabilities, true, NULL, FAULT_RETRY, "does not tell its capabilities"},
+    {say_bye_when_asked, true, NULL, FAULT_RETRY, "shutting down"},
+    {answer_another, true, NULL, FAULT_RETRY, "answers what was not asked"},
+    {ask_on_and_on, true, NULL, FAULT_RETRY, "answers what was not asked"},
+    {talk_without_end, true, NULL, FAULT_RETRY, "says too much before the login"},
+    {greet_with_a_tag, true, NULL, FAULT_RETRY, "does not greet"},
+    {refuse_tls, false, NULL, FAULT_RETRY, "refuses STARTTLS: no certificate"},
 };
 
 START_TEST(a_refused_connection_says_why)
@@ -597,6 +655,54 @@ START_TEST(a_refused_connection_says_why)
     ck_assert_ptr_null(strstr(error->message, settings.admin_password));
     if (g_getenv("SHOW") != NULL)
         g_printerr("%s\n", error->message);
+}
+END_TEST
+
+/* base64 of "jane@example.org", NUL, "admin", NUL, "secret-word" */
+#define SECRET "amFuZUBleGFtcGxlLm9yZwBhZG1pbgBzZWNyZXQtd29yZA=="
+
+static void want_the_secret_at_once(int fd)
+{
+    say(fd, "* OK [CAPABILITY IMAP4rev1 sasl-ir auth=plain] imap.example.org Cyrus IMAP 3.6.1 server ready\r\n");
+    g_autofree char *line = hear(fd);
+    ck_assert_str_eq(strchr(line, ' '), " AUTHENTICATE PLAIN " SECRET);
+    answer(fd, line, "OK welcome\r\n* OK [ALERT] maintenance at noon");
+    take_turns(fd);
+}
+
+static void want_the_secret_later(int fd)
+{
+    say(fd, "* OK imap.example.org Cyrus IMAP 3.6.1 server ready\r\n");
+    g_autofree char *question = hear(fd);
+    ck_assert_str_eq(strchr(question, ' '), " CAPABILITY");
+    say(fd, "* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n");
+    answer(fd, question, "OK x");
+    g_autofree char *line = hear(fd);
+    ck_assert_str_eq(strchr(line, ' '), " AUTHENTICATE PLAIN");
+    say(fd, "+ \r\n");
+    g_autofree char *secret = hear(fd);
+    ck_assert_str_eq(secret, SECRET);
+    g_autofree char *tag = g_strndup(line, strcspn(line, " "));
+    g_autofree char *welcome = g_strconcat(tag, " OK welcome\r\n* OK [ALERT] maint", NULL);
+    say(fd, welcome);
+    g_usleep(G_USEC_PER_SEC / 50);
+    say(fd, "enance at noon\r\n");
+    take_turns(fd);
+}
+
+static const Script logins[] = {want_the_secret_at_once, want_the_secret_later};
+
+START_TEST(a_login_takes_what_the_server_offers_and_loses_nothing_said_after_it)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ImapSession) session = NULL;
+    g_autoptr(GPtrArray) commands = make_commands(3);
+
+    server = g_thread_new("server", serve, (gpointer)logins[_i]);
+    session = imap_session_open(&settings, "jane@example.org", stop, &error);
+    ck_assert_msg(session != NULL, "%s", error != NULL ? error->message : "");
+    ck_assert_str_eq(imap_session_server(session), "imap.example.org");
+    ck_assert_msg(imap_session_run(session, commands, &error), "%s", error != NULL ? error->message : "");
 }
 END_TEST
 
@@ -637,6 +743,7 @@ END_TEST
 
 static void add_tests(TCase *tcase)
 {
+    tcase_add_loop_test(tcase, a_login_takes_what_the_server_offers_and_loses_nothing_said_after_it, 0, G_N_ELEMENTS(logins));
     tcase_add_loop_test(tcase, a_string_is_quoted_or_sent_as_a_literal, 0, G_N_ELEMENTS(strings));
     tcase_add_test(tcase, no_blank_follows_or_precedes_a_parenthesis);
     tcase_add_test(tcase, a_command_is_shown_without_credentials);
