@@ -52,9 +52,9 @@ bool address_release(State *state, const char *domain, const char *unique_id, GE
 /* Reads the addresses that an entry holds into the record. */
 bool address_read(State *state, Record *record, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Adds rows (of JournalRow*; NULL: none) for the entry of a change, and notes its names. Before its record is written: what a
- * deleted entry was called is known until then. */
+/* Adds rows (of JournalRow*; NULL: none) for the entry of a change. Before its record is written: what the DN of a deleted entry was is
+ * known until then. */
 bool journal_write(State *state, const Change *change, GPtrArray *rows, const char *now,
                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Notes what an entry is called now, DN, mailbox and addresses: so its journal is found when it is called otherwise, or gone. */
-bool journal_note_names(State *state, const Change *change, const char *now, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The DN of the change as a name by which the entry's journal is found. */
+bool journal_note_dn(State *state, const Change *change, const char *now, GError **error) G_GNUC_WARN_UNUSED_RESULT;

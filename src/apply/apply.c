@@ -4,11 +4,11 @@
 #include "wait/wait.h"
 
 /* `refusal` NULL: it took effect. */
-static JournalRow *make_row(const Step *step, const char *refusal)
+static JournalRow *make_row(const Step *step, const char *refusal, const char *now)
 {
     JournalRow *row = journal_row_new(step_kind_name(step->kind));
 
-    row->time = wait_timestamp(0);
+    row->time = g_strdup(now);
     row->target = step_target(step);
     row->mailbox = g_strdup(step->mailbox);
     row->before = g_strdup(step->before);
@@ -52,14 +52,14 @@ static bool was_answered(const GPtrArray *outcomes, const Step *step)
 }
 
 /* What was not answered: an LDAP modify, all of which is void, or the step at which a connection was lost. */
-static void journal_failure(GPtrArray *journal, const GPtrArray *batch, const GPtrArray *outcomes, const char *message)
+static void journal_failure(GPtrArray *journal, const GPtrArray *batch, const GPtrArray *outcomes, const char *message, const char *now)
 {
     for (guint i = 0; i < batch->len; i++) {
         const Step *step = g_ptr_array_index(batch, i);
 
         if (was_answered(outcomes, step))
             continue;
-        g_ptr_array_add(journal, make_row(step, message));
+        g_ptr_array_add(journal, make_row(step, message, now));
         if (step_actor(step) != ACTOR_DIRECTORY)
             return;
     }
@@ -73,16 +73,17 @@ bool apply_plan(const Plan *plan, const char *login, Directory *directory, Mails
         g_autoptr(GPtrArray) outcomes = g_ptr_array_new_with_free_func((GDestroyNotify)step_outcome_free);
         g_autoptr(GError) problem = NULL;
         bool done = apply_batch(plan, batch, login, directory, mailstore, outcomes, &problem);
+        g_autofree char *now = wait_timestamp(0);
 
         for (guint i = 0; i < outcomes->len; i++) {
             const StepOutcome *outcome = g_ptr_array_index(outcomes, i);
 
             if (outcome->step->existed)
                 continue;
-            g_ptr_array_add(journal, make_row(outcome->step, outcome->refusal));
+            g_ptr_array_add(journal, make_row(outcome->step, outcome->refusal, now));
         }
         if (!done) {
-            journal_failure(journal, batch, outcomes, problem->message);
+            journal_failure(journal, batch, outcomes, problem->message, now);
             g_propagate_error(error, g_steal_pointer(&problem));
             return false;
         }

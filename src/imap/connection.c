@@ -10,8 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* How long what has come waits for the rest of what must come. */
-#define GATHER_US ((gint64)G_USEC_PER_SEC / 100)
+/* How long what has come waits for the rest of what must come: longer than a busy server takes for a person. A connection that ends
+ * is seen at once all the same. */
+#define GATHER_US ((gint64)G_USEC_PER_SEC / 5)
 
 struct ImapConnection {
     Stop *stop;

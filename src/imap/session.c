@@ -261,12 +261,15 @@ static bool receive(Run *run, bool *moved, GError **error)
     g_assert_not_reached();
 }
 
-/* What the answers still to come take at the least: a tag, " OK" and CRLF each, and tags do not get shorter. Where several threads
- * use the session in turn each wants its own answers at once. */
+/* What must come before there is something to do: of the answers under way all, or as many as make room for more commands. An answer is
+ * a tag, " OK" and CRLF at the least, and tags do not get shorter. Where several threads use the session in turn each wants its own
+ * answers at once. */
 static gsize expected_octets(const Run *run)
 {
     g_autofree char *shortest = g_strdup_printf("k%" G_GUINT64_FORMAT " OK\r\n", run->first_tag + run->answered);
-    gsize octets = (run->queued - run->answered) * strlen(shortest);
+    const guint under_way = run->queued - run->answered, half = run->session->settings->window / 2;
+    const guint wanted = run->queued < run->commands->len && under_way > half ? under_way - half : under_way;
+    gsize octets = wanted * strlen(shortest);
 
     if (run->wake_fd >= 0)
         return 0;

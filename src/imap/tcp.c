@@ -18,7 +18,7 @@
 typedef struct {
     char *host;
     char *port;
-    int answered_fd; /* readable once there is a result */
+    int answered_fd; /* readable once there is a result; -1: nobody asks apart */
     gint answered;   /* atomic */
     int result;
     struct addrinfo *found;
@@ -28,7 +28,8 @@ static void lookup_clear(Lookup *lookup)
 {
     if (lookup->found != NULL)
         freeaddrinfo(lookup->found);
-    close(lookup->answered_fd);
+    if (lookup->answered_fd >= 0)
+        close(lookup->answered_fd);
     g_free(lookup->host);
     g_free(lookup->port);
 }
@@ -63,9 +64,7 @@ static Lookup *lookup_new(const char *host, guint16 port)
 
     lookup->host = g_strdup(host);
     lookup->port = g_strdup_printf("%u", port);
-    lookup->answered_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (lookup->answered_fd < 0)
-        g_error("eventfd: %s", g_strerror(errno));
+    lookup->answered_fd = -1;
     return lookup;
 }
 
@@ -76,6 +75,9 @@ static Lookup *find_addresses(const Opening *opening, GError **error)
 
     if (ask(lookup, AI_NUMERICHOST) == 0)
         return g_steal_pointer(&lookup);
+    lookup->answered_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (lookup->answered_fd < 0)
+        g_error("eventfd: %s", g_strerror(errno));
     g_thread_unref(g_thread_new("addresses", ask_apart, g_atomic_rc_box_acquire(lookup)));
     if (!opening_wait(opening, lookup->answered_fd, POLLIN, error))
         return NULL;

@@ -100,6 +100,8 @@ static Trust *learn(const char *ca_file, const struct stat *status, GError **err
 
     if (context == NULL)
         return NULL;
+    if (known == NULL)
+        known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)trust_free);
     trust = g_new0(Trust, 1);
     trust->context = context;
     trust->status = *status;
@@ -108,19 +110,22 @@ static Trust *learn(const char *ca_file, const struct stat *status, GError **err
     return trust;
 }
 
+/* Under the lock; NULL: none yet. */
+static Trust *find_known(const char *ca_file)
+{
+    return known != NULL ? g_hash_table_lookup(known, ca_file != NULL ? ca_file : "") : NULL;
+}
+
 /* Under the lock. A file that was replaced is read again, and what it vouched for is forgotten. */
 static Trust *find_trust(const char *ca_file, GError **error)
 {
+    Trust *trust = find_known(ca_file);
     struct stat status = {0};
-    Trust *trust;
 
     if (ca_file != NULL && stat(ca_file, &status) != 0) {
         fail_read(ca_file, g_strerror(errno), error);
         return NULL;
     }
-    if (known == NULL)
-        known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)trust_free);
-    trust = g_hash_table_lookup(known, ca_file != NULL ? ca_file : "");
     return trust != NULL && is_same_file(&trust->status, &status) ? trust : learn(ca_file, &status, error);
 }
 
@@ -193,7 +198,7 @@ static void note_handshake(const Handshake *handshake, const Opening *opening, b
     SSL_SESSION *session = done ? SSL_get1_session(handshake->ssl) : NULL;
 
     G_LOCK(known);
-    const Trust *trust = find_trust(opening->settings->ca_file, NULL);
+    const Trust *trust = find_known(opening->settings->ca_file);
     if (trust != NULL && trust->context == SSL_get_SSL_CTX(handshake->ssl)) {
         Peer *peer = find_peer(trust, opening);
 

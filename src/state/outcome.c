@@ -43,13 +43,12 @@ static bool end_change(State *state, const Change *change, const char *now, GErr
                   change, now, error);
 }
 
+/* Of an entry that has no record no other table tells what it was called. */
 static bool write_journal(State *state, const Change *change, const Record *record, GPtrArray *journal, const char *now,
                           GError **error)
 {
-    bool departs = record != NULL && record->departed;
-
     return journal_write(state, change, journal, now, error)
-        && (!departs || journal_note_names(state, change, now, error));
+        && (record != NULL || journal == NULL || journal->len == 0 || journal_note_dn(state, change, now, error));
 }
 
 bool queue_finish(State *state, const Change *change, const Record *record, GPtrArray *journal, GError **error)

@@ -34,8 +34,9 @@ bool journal_prune(State *state, guint days, bool *more, GError **error)
     g_autofree char *until = wait_timestamp(-(gint64)days * G_TIME_SPAN_DAY);
     g_auto(Transaction) transaction = {0};
 
+    /* What a departure that goes was called goes with it: names are the last. */
     *more = false;
     return transaction_begin(&transaction, state, error) && prune(state, JOURNAL, until, more, error)
-        && prune(state, NAMES, until, more, error) && prune(state, DEPARTURES, until, more, error)
+        && prune(state, DEPARTURES, until, more, error) && prune(state, NAMES, until, more, error)
         && transaction_commit(&transaction, error);
 }

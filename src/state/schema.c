@@ -15,6 +15,34 @@ static const char TRIGGERS_1[] =
     "CREATE TRIGGER entry_goes AFTER DELETE ON entry" WAKE_FOR("old.mailbox, old.renaming_to")
     "CREATE TRIGGER cleanup_ends AFTER DELETE ON cleanup" WAKE_FOR("old.identifier");
 
+/* What an entry is called now the other tables tell; what it no longer is called is noted in the transaction that gives it up, whoever
+ * does. So a newcomer costs nothing here. */
+#define NOTE_FORMER(day, names)                                                                                       \
+    " BEGIN INSERT INTO journal_name (name, domain, unique_id, last_day)"                                             \
+    " SELECT name, old.domain, old.unique_id, substr(" day ", 1, 10) FROM (" names ") WHERE name IS NOT NULL"         \
+    " ON CONFLICT DO UPDATE SET last_day = max(last_day, excluded.last_day); END;"
+#define TODAY "strftime('%Y-%m-%d', 'now')"
+#define DECIDED "coalesce(old.decided_at, old.since)"
+static const char TRIGGERS_2[] =
+    "CREATE TRIGGER address_given_up AFTER DELETE ON address" NOTE_FORMER(TODAY, "SELECT old.address AS name")
+    "CREATE TRIGGER entry_named_anew AFTER UPDATE OF dn, mailbox, renaming_to ON entry"
+    " WHEN old.dn IS NOT new.dn OR old.mailbox IS NOT new.mailbox OR old.renaming_to IS NOT new.renaming_to" NOTE_FORMER(
+        TODAY, "SELECT old.dn AS name WHERE old.dn IS NOT new.dn"
+        " UNION ALL SELECT old.mailbox WHERE old.mailbox IS NOT new.mailbox AND old.mailbox IS NOT new.renaming_to"
+        " UNION ALL SELECT old.renaming_to WHERE old.renaming_to IS NOT new.renaming_to AND old.renaming_to IS NOT new.mailbox")
+    "CREATE TRIGGER entry_gone AFTER DELETE ON entry" NOTE_FORMER(
+        TODAY, "SELECT old.dn AS name UNION ALL SELECT old.mailbox UNION ALL SELECT old.renaming_to")
+    "CREATE TRIGGER departure_named_anew AFTER UPDATE OF dn, mailbox ON departure"
+    " WHEN old.dn IS NOT new.dn OR old.mailbox IS NOT new.mailbox" NOTE_FORMER(
+        DECIDED, "SELECT old.dn AS name WHERE old.dn IS NOT new.dn"
+        " UNION ALL SELECT old.mailbox WHERE old.mailbox IS NOT new.mailbox")
+    "CREATE TRIGGER departure_over AFTER DELETE ON departure" NOTE_FORMER(DECIDED, "SELECT old.dn AS name UNION ALL SELECT old.mailbox")
+    "CREATE TRIGGER change_named_anew AFTER UPDATE OF dn ON change WHEN old.dn IS NOT NULL AND old.dn IS NOT new.dn" NOTE_FORMER(
+        TODAY, "SELECT old.dn AS name")
+    "CREATE TRIGGER change_over AFTER DELETE ON change WHEN old.dn IS NOT NULL AND NOT EXISTS"
+    " (SELECT 1 FROM entry WHERE domain = old.domain AND unique_id = old.unique_id AND dn = old.dn)" NOTE_FORMER(
+        TODAY, "SELECT old.dn AS name");
+
 /* WITHOUT ROWID: every look-up is by the key, and the row is found with it. */
 static const char TABLES_1[] =
     "CREATE TABLE entry ("
@@ -237,6 +265,7 @@ static const struct {
     const char *views;
 } MIGRATIONS[SCHEMA_VERSION] = {
     {TABLES_1, TRIGGERS_1, VIEWS_1},
+    {"", TRIGGERS_2, ""},
 };
 
 static bool read_pragma(State *state, const char *sql, gint64 *value, GError **error)

@@ -27,7 +27,7 @@ def state(tmp_path):
     path = tmp_path / "state.db"
     db = sqlite3.connect(path, isolation_level=None)
     db.executescript(schema())
-    db.executescript("PRAGMA application_id = 0x6b6c6264; PRAGMA user_version = 1; PRAGMA journal_mode = WAL;")
+    db.executescript("PRAGMA application_id = 0x6b6c6264; PRAGMA user_version = 2; PRAGMA journal_mode = WAL;")
     yield path, db
     db.close()
 

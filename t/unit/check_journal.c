@@ -442,7 +442,7 @@ START_TEST(with_the_rows_of_an_entry_that_is_gone_its_names_and_its_departure_go
     g_free(report("janet@example.org", NULL, false, &found));
     ck_assert_uint_eq(found, 0);
     assert_value("SELECT group_concat(unique_id) FROM journal", "id-john,id-john");
-    assert_value("SELECT group_concat(DISTINCT unique_id) FROM journal_name", "id-john");
+    assert_value("SELECT count(*) FROM journal_name", "0"); /* what john is called the other tables tell */
     assert_value("SELECT count(*) FROM departure", "0");
     assert_value("SELECT group_concat(unique_id) FROM entry", "id-john");
 }
