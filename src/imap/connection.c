@@ -10,10 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* How long what has come waits for the rest of what must come: longer than a busy server takes for a person. A connection that ends
- * is seen at once all the same. */
-#define GATHER_US ((gint64)G_USEC_PER_SEC / 5)
-
 struct ImapConnection {
     Stop *stop;
     int fd;
@@ -123,16 +119,17 @@ static void await(ImapConnection *connection, int octets)
     connection->awaited = octets;
 }
 
-WaitResult imap_connection_wait(ImapConnection *connection, gsize expected, bool to_send, int wake_fd, gint64 deadline_us)
+WaitResult imap_connection_wait(ImapConnection *connection, gsize expected, gint64 gather_us, bool to_send, int wake_fd,
+                                gint64 deadline_us)
 {
-    gint64 gather_us = g_get_monotonic_time() + GATHER_US;
+    gint64 until_us = g_get_monotonic_time() + gather_us;
     bool writes = to_send || connection->read_sends;
     bool has_part = connection->ssl != NULL && SSL_has_pending(connection->ssl); /* of a record: the socket will not show it */
 
     tcp_acknowledge_at_once(connection->fd);
-    if (expected > 1 && !writes && !has_part && gather_us < deadline_us) {
+    if (expected > 1 && !writes && !has_part && until_us < deadline_us) {
         await(connection, (int)MIN(expected, G_MAXINT));
-        WaitResult result = wait_for_either(connection->stop, connection->fd, POLLIN, wake_fd, gather_us, false);
+        WaitResult result = wait_for_either(connection->stop, connection->fd, POLLIN, wake_fd, until_us, false);
         if (result != WAIT_DEADLINE)
             return result;
         tcp_acknowledge_at_once(connection->fd);

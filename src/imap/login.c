@@ -40,7 +40,7 @@ static bool fail_lost(const Login *login, GError **error)
 
 static bool wait_for_server(const Login *login, bool to_send, GError **error)
 {
-    WaitResult result = imap_connection_wait(login->connection, 1, to_send, -1, login->opening->deadline_us);
+    WaitResult result = imap_connection_wait(login->connection, 1, 0, to_send, -1, login->opening->deadline_us);
 
     if (result != WAIT_READY)
         opening_fail_wait(login->opening, result, error);

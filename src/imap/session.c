@@ -14,6 +14,11 @@ enum { UNANSWERED_OCTETS_MAX = 262144 };
 /* Memory for the replies of one run: some 80,000 LIST replies. */
 enum { REPLIES_OCTETS_MAX = 67108864 };
 
+/* How long an answer that has come waits for the others. The server's Nagle algorithm may wait as long for us, so it is a part of what
+ * the pipeline has taken so far. */
+#define GATHER_MIN_US ((gint64)G_USEC_PER_SEC / 100)
+#define GATHER_MAX_US ((gint64)G_USEC_PER_SEC / 5)
+
 typedef struct Run Run;
 
 struct ImapSession {
@@ -42,6 +47,7 @@ struct Run {
     gsize unanswered_octets;
     gsize replies_octets;
     bool send_failed;
+    gint64 begun_us;
     gint64 deadline_us;
     int wake_fd; /* ends a wait; -1: nothing does */
 };
@@ -278,9 +284,11 @@ static gsize expected_octets(const Run *run)
 
 static bool wait_for_server(const Run *run, GError **error)
 {
+    gint64 gather_us = CLAMP((g_get_monotonic_time() - run->begun_us) / 2, GATHER_MIN_US, GATHER_MAX_US);
     g_autofree char *ending = NULL;
 
-    switch (imap_connection_wait(run->session->connection, expected_octets(run), has_to_send(run), run->wake_fd, run->deadline_us)) {
+    switch (imap_connection_wait(run->session->connection, expected_octets(run), gather_us, has_to_send(run), run->wake_fd,
+                                 run->deadline_us)) {
     case WAIT_READY:
         return true;
     case WAIT_STOPPED:
@@ -315,6 +323,7 @@ static Run begin(ImapSession *session, GPtrArray *commands)
         .session = session,
         .commands = commands,
         .first_tag = session->next_tag,
+        .begun_us = g_get_monotonic_time(),
         .batch = g_string_new(NULL),
         .wake_fd = -1,
     };

@@ -72,9 +72,10 @@ Transfer imap_connection_receive(ImapConnection *connection, char *buffer, gsize
     return TRANSFER_MOVED;
 }
 
-WaitResult imap_connection_wait(ImapConnection *connection, gsize expected, bool to_send, int wake_fd, gint64 deadline_us)
+WaitResult imap_connection_wait(ImapConnection *connection, gsize expected, gint64 gather_us, bool to_send, int wake_fd,
+                                gint64 deadline_us)
 {
-    (void)connection, (void)expected, (void)wake_fd, (void)deadline_us;
+    (void)connection, (void)expected, (void)gather_us, (void)wake_fd, (void)deadline_us;
     return to_send ? WAIT_READY : WAIT_DEADLINE;
 }
 

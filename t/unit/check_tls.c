@@ -314,7 +314,7 @@ START_TEST(octets_go_both_ways_in_any_number)
             ck_abort_msg("%s", imap_connection_loss(connection));
         }
         if (stuck)
-            ck_assert_int_eq(imap_connection_wait(connection, MIN(OCTETS - received, 100000), sent < OCTETS, -1,
+            ck_assert_int_eq(imap_connection_wait(connection, MIN(OCTETS - received, 100000), G_USEC_PER_SEC / 100, sent < OCTETS, -1,
                                                   g_get_monotonic_time() + 20 * G_USEC_PER_SEC), WAIT_READY);
     }
     imap_connection_close(connection);
