@@ -223,14 +223,25 @@ GPtrArray *mailbox_name_parents(const char *mailbox)
     return parents;
 }
 
+/* Printable ASCII without '&' is the same in UTF-8 and modified UTF-7 (RFC 3501, 5.1.3): most names are that. */
+static bool is_same_in_both(const char *text)
+{
+    while (g_ascii_isprint(*text) && *text != '&')
+        text++;
+    return *text == '\0';
+}
+
 /* Converts with ICU's "IMAP-mailbox-name" on one side; NULL when the text does not convert. Opening a converter costs
  * microseconds, so none is kept and no thread shares one. */
 static char *convert(const char *to, const char *from, const char *text)
 {
+    const gsize size = strlen(text) * 6 + 16;
     UErrorCode status = U_ZERO_ERROR;
-    gsize size = strlen(text) * 6 + 16;
-    g_autofree char *out = g_malloc(size);
+    g_autofree char *out = NULL;
 
+    if (is_same_in_both(text))
+        return g_strdup(text);
+    out = g_malloc(size);
     ucnv_convert(to, from, out, (int32_t)size, text, -1, &status);
     return U_FAILURE(status) || status == U_STRING_NOT_TERMINATED_WARNING ? NULL : g_steal_pointer(&out);
 }

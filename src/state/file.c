@@ -26,9 +26,22 @@ void file_close(State *state)
     state->db = NULL;
 }
 
+/* Nobody asks SQLite how much memory it has, and to know that takes a lock at each allocation. Too late for a process that has used it
+ * before, which does no harm. */
+static void configure_once(void)
+{
+    static gsize done = 0;
+
+    if (g_once_init_enter(&done)) {
+        sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+        g_once_init_leave(&done, 1);
+    }
+}
+
 /* `flags` as for sqlite3_open_v2; one lock of ours makes SQLite's own superfluous. */
 static bool open_database(State *state, const char *name, int flags, GError **error)
 {
+    configure_once();
     file_close(state);
     if (sqlite3_open_v2(name, &state->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
         return database_fail(state, "open it", error);
