@@ -10,7 +10,7 @@
 
 typedef struct ImapConnection ImapConnection;
 
-/* Connects, and of imaps:// verifies TLS. Faults as tcp_connect and tls_open; *again as there. `opening->stop` must outlive it. */
+/* Connects, and to imaps:// begins TLS. Faults as tcp_connect and tls_open; *again as there. `opening->stop` must outlive it. */
 ImapConnection *imap_connection_open(const Opening *opening, bool *again, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* TLS from here on (STARTTLS). Faults as tls_open. */
 bool imap_connection_secure(ImapConnection *connection, const Opening *opening, bool *again, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -10,6 +10,7 @@
 typedef struct {
     const ImapSettings *settings;
     const char *authorize_as; /* NULL: the administrator himself */
+    bool newest_tls;          /* another try after one that was held to TLS 1.2 (resumption.h) */
     Stop *stop;
     gint64 deadline_us;       /* for all of it, login included */
     char *host;               /* a name or an address, an IPv6 one without brackets */

@@ -15,5 +15,5 @@ typedef struct {
 
 /* Of a handshake that was held to TLS 1.2: was a session offered, was it resumed, and can what came of it be resumed later? */
 void resumption_note(Resumption *resumption, bool offered, bool resumed, bool resumable);
-/* That handshake failed otherwise than over the server's certificate: it may be for TLS 1.2. */
+/* That handshake failed, and right after it one with the newest TLS did not. */
 void resumption_give_up(Resumption *resumption);

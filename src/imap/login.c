@@ -328,9 +328,12 @@ ImapConnection *imap_login(const ImapSettings *settings, const char *authorize_a
     if (!opening_begin(&opening, settings, authorize_as, stop, error))
         return NULL;
     connection = try_login(&opening, server, input, &again, &first);
-    if (connection == NULL && again)
-        return try_login(&opening, server, input, &again, error);
-    if (connection == NULL)
+    if (connection != NULL)
+        return connection;
+    if (!again) {
         g_propagate_error(error, g_steal_pointer(&first));
-    return connection;
+        return NULL;
+    }
+    opening.newest_tls = true;
+    return try_login(&opening, server, input, &again, error);
 }

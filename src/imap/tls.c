@@ -175,7 +175,7 @@ static bool prepare(Handshake *handshake, const Opening *opening, int fd, GError
     G_LOCK(known);
     const Trust *trust = find_trust(opening->settings->ca_file, error);
     handshake->ssl = trust != NULL ? SSL_new(trust->context) : NULL;
-    if (handshake->ssl != NULL && opening->authorize_as != NULL && opening->settings->tls_resumption) {
+    if (handshake->ssl != NULL && opening->authorize_as != NULL && opening->settings->tls_resumption && !opening->newest_tls) {
         const Peer *peer = find_peer(trust, opening);
 
         if (!peer->resumption.off)
@@ -192,25 +192,29 @@ static bool prepare(Handshake *handshake, const Opening *opening, int fd, GError
     return true;
 }
 
-/* Unless the authorities have changed meanwhile. */
-static void note_handshake(const Handshake *handshake, const Opening *opening, bool done)
+static void keep_session(const Handshake *handshake, Peer *peer)
 {
-    SSL_SESSION *session = done ? SSL_get1_session(handshake->ssl) : NULL;
+    SSL_SESSION *session = SSL_get1_session(handshake->ssl);
 
+    resumption_note(&peer->resumption, handshake->offered, SSL_session_reused(handshake->ssl), SSL_SESSION_is_resumable(session));
+    SSL_SESSION_free(peer->session);
+    peer->session = session;
+}
+
+/* What a handshake that was done tells of the server; nothing when the authorities have changed meanwhile. */
+static void learn_from(const Handshake *handshake, const Opening *opening)
+{
     G_LOCK(known);
     const Trust *trust = find_known(opening->settings->ca_file);
     if (trust != NULL && trust->context == SSL_get_SSL_CTX(handshake->ssl)) {
         Peer *peer = find_peer(trust, opening);
 
-        if (session != NULL) {
-            resumption_note(&peer->resumption, handshake->offered, SSL_session_reused(handshake->ssl), SSL_SESSION_is_resumable(session));
-            SSL_SESSION_free(peer->session);
-            peer->session = g_steal_pointer(&session);
-        } else
+        if (handshake->resuming)
+            keep_session(handshake, peer);
+        else
             resumption_give_up(&peer->resumption);
     }
     G_UNLOCK(known);
-    SSL_SESSION_free(session);
 }
 
 static void fail_handshake(const Opening *opening, const SSL *ssl, int rc, GError **error)
@@ -226,7 +230,7 @@ static void fail_handshake(const Opening *opening, const SSL *ssl, int rc, GErro
                      reason[0] != '\0' ? reason : "the server closed the connection");
 }
 
-/* *refused: the two sides do not agree, which is not the certificate's fault nor that of the net. */
+/* *refused: the server does not agree, or just hangs up; it is not the certificate. */
 static bool shake_hands(const Opening *opening, int fd, SSL *ssl, bool *refused, GError **error)
 {
     for (;;) {
@@ -235,7 +239,7 @@ static bool shake_hands(const Opening *opening, int fd, SSL *ssl, bool *refused,
         if (rc == 1)
             return true;
         if (state != SSL_ERROR_WANT_READ && state != SSL_ERROR_WANT_WRITE) {
-            *refused = state == SSL_ERROR_SSL && SSL_get_verify_result(ssl) == X509_V_OK;
+            *refused = SSL_get_verify_result(ssl) == X509_V_OK;
             fail_handshake(opening, ssl, rc, error);
             return false;
         }
@@ -252,8 +256,8 @@ SSL *tls_open(const Opening *opening, int fd, bool *again, GError **error)
     bool done = prepare(&handshake, opening, fd, error) && shake_hands(opening, fd, handshake.ssl, &refused, error);
 
     *again = handshake.resuming && refused;
-    if (handshake.resuming && (done || refused))
-        note_handshake(&handshake, opening, done);
+    if (done && (handshake.resuming || opening->newest_tls))
+        learn_from(&handshake, opening);
     if (!done)
         g_clear_pointer(&handshake.ssl, SSL_free);
     return handshake.ssl;

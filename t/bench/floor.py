@@ -2,6 +2,7 @@
 do. As kolabd's workers do, each has a session as administrator for all, and one of each user's."""
 
 import base64
+import concurrent.futures
 import copy
 import multiprocessing
 import resource
@@ -31,8 +32,9 @@ class Server:
         """As many, each with a session as administrator. They share a session of TLS as kolabd's workers do, made as the last one: an imapd
         of Cyrus 3.6.1 that makes another forgets it."""
         servers = [copy.copy(self) for _ in range(connections)]
-        for server in servers:
-            server.admin = self.open_admin()
+        with concurrent.futures.ThreadPoolExecutor(connections) as pool:
+            for server, admin in zip(servers, pool.map(lambda _: self.open_admin(), servers)):
+                server.admin = admin
         connection = self.connect("nobody")
         connection.recv(READ_OCTETS)
         log_out(connection)

@@ -19,6 +19,7 @@ typedef struct {
 static SSL_CTX *server_context;
 static GThread *server;
 static GString *handshakes; /* of the server, a word each: "1.2" or "1.3", with "+" when a session was resumed, or "failed" */
+static guint hang_ups;      /* so many connections are closed at once */
 static char *ca_file;
 static Identity identity, stranger;
 
@@ -91,7 +92,9 @@ static gpointer serve(gpointer data)
         SSL *ssl = SSL_new(server_context);
 
         SSL_set_fd(ssl, fd);
-        if (SSL_accept(ssl) == 1) {
+        if (hang_ups > 0) {
+            hang_ups--;
+        } else if (SSL_accept(ssl) == 1) {
             g_string_append_printf(handshakes, "%s%s ", SSL_version(ssl) == TLS1_3_VERSION ? "1.3" : "1.2", SSL_session_reused(ssl) ? "+" : "");
             echo(ssl);
         } else
@@ -154,7 +157,7 @@ static int listener_port(void)
     return ntohs(address.sin_port);
 }
 
-static ImapConnection *connect_as(const char *host, const char *user, bool *again, GError **error)
+static ImapConnection *connect_as(const char *host, const char *user, bool newest_tls, bool *again, GError **error)
 {
     g_autofree char *uri = g_strdup_printf("imaps://%s:%d", host, listener_port());
     ImapSettings to = settings;
@@ -162,6 +165,7 @@ static ImapConnection *connect_as(const char *host, const char *user, bool *agai
 
     to.uri = uri;
     ck_assert(opening_begin(&opening, &to, user, stop, NULL));
+    opening.newest_tls = newest_tls;
     return imap_connection_open(&opening, again, error);
 }
 
@@ -170,10 +174,10 @@ static void connect_times(const char *who)
 {
     for (; *who != '\0'; who++) {
         bool again = false;
-        ImapConnection *connection = connect_as(HOST, *who == 'u' ? "jane" : NULL, &again, NULL);
+        ImapConnection *connection = connect_as(HOST, *who == 'u' ? "jane" : NULL, false, &again, NULL);
 
         if (connection == NULL && again)
-            connection = connect_as(HOST, "jane", &again, NULL);
+            connection = connect_as(HOST, "jane", true, &again, NULL);
         ck_assert_ptr_nonnull(connection);
         imap_connection_close(connection);
     }
@@ -185,7 +189,7 @@ static void assert_refused(const char *host, const char *user, Fault fault, cons
     g_autoptr(GError) error = NULL;
     bool again;
 
-    ck_assert_ptr_null(connect_as(host, user, &again, &error));
+    ck_assert_ptr_null(connect_as(host, user, false, &again, &error));
     ck_assert_msg(fault_of(error) == fault, "%s", error->message);
     ck_assert_msg(strstr(error->message, problem) != NULL, "%s", error->message);
     if (g_getenv("SHOW") != NULL)
@@ -213,12 +217,27 @@ START_TEST(users_resume_with_a_server_that_can_and_all_others_have_the_newest_tl
 }
 END_TEST
 
+START_TEST(a_server_that_just_hung_up_is_resumed_with_all_the_same)
+{
+    bool again;
+
+    hang_ups = 2;
+    begin(TLS1_2_VERSION, true);
+    ck_assert_ptr_null(connect_as(HOST, "jane", false, &again, NULL));
+    ck_assert(again);
+    ck_assert_ptr_null(connect_as(HOST, "jane", true, &again, NULL));
+    ck_assert(!again);
+    connect_times("uu");
+    ck_assert_str_eq(handshakes->str, "1.2 1.2+ ");
+}
+END_TEST
+
 START_TEST(what_another_authority_vouched_for_is_not_resumed)
 {
     begin(TLS1_2_VERSION, true);
     for (guint i = 0; i < 2; i++) {
         bool again;
-        ImapConnection *connection = connect_as(HOST, "jane", &again, NULL);
+        ImapConnection *connection = connect_as(HOST, "jane", false, &again, NULL);
 
         ck_assert_ptr_nonnull(connection);
         imap_connection_close(connection);
@@ -291,7 +310,7 @@ START_TEST(octets_go_both_ways_in_any_number)
     for (gsize i = 0; i < OCTETS; i++)
         data[i] = (char)(i * 31 / 7);
     begin(TLS1_2_VERSION, true);
-    connection = connect_as(HOST, "jane", &again, NULL);
+    connection = connect_as(HOST, "jane", false, &again, NULL);
     ck_assert_ptr_nonnull(connection);
     while (received < OCTETS) {
         char buffer[16384];
@@ -329,6 +348,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, users_resume_with_a_server_that_can_and_all_others_have_the_newest_tls, 0, G_N_ELEMENTS(agreements));
+    tcase_add_test(tcase, a_server_that_just_hung_up_is_resumed_with_all_the_same);
     tcase_add_test(tcase, what_another_authority_vouched_for_is_not_resumed);
     tcase_add_test(tcase, a_server_that_cannot_be_trusted_is_refused);
     tcase_add_test(tcase, authorities_that_cannot_be_read_stop_everything);
