@@ -38,6 +38,13 @@ static bool fail_lost(const Login *login, GError **error)
     return false;
 }
 
+/* Always false: what answers here is no IMAP server as we know them. */
+static bool fail_strange(const Login *login, const char *what, GError **error)
+{
+    opening_fail(login->opening, FAULT_RETRY, "check that an IMAP server answers on this port", error, "%s", what);
+    return false;
+}
+
 static bool wait_for_server(const Login *login, bool to_send, GError **error)
 {
     WaitResult result = imap_connection_wait(login->connection, 1, 0, to_send, -1, login->opening->deadline_us);
@@ -77,11 +84,7 @@ static bool receive(Login *login, GError **error)
     case TRANSFER_MOVED:
         g_string_append_len(login->input, buffer, (gssize)len);
         login->heard += len;
-        if (login->heard <= DIALOGUE_OCTETS_MAX)
-            return true;
-        opening_fail(login->opening, FAULT_RETRY, "check that an IMAP server answers on this port", error,
-                     "the server says too much before the login");
-        return false;
+        return login->heard <= DIALOGUE_OCTETS_MAX || fail_strange(login, "the server says too much before the login", error);
     case TRANSFER_BLOCKED:
         return wait_for_server(login, false, error);
     case TRANSFER_CLOSED:
@@ -115,10 +118,11 @@ static void note_capability_reply(Login *login, const ImapReply *reply)
 static void note_reply(Login *login, const ImapReply *reply)
 {
     const ImapValue *first = reply->values->len > 0 ? g_ptr_array_index(reply->values, 0) : NULL;
+    bool is_capability = first != NULL && first->kind == IMAP_ATOM && g_ascii_strcasecmp(first->data, "CAPABILITY") == 0;
 
     if (reply->code != NULL && g_ascii_strncasecmp(reply->code, "CAPABILITY ", strlen("CAPABILITY ")) == 0)
         note_capabilities(login, reply->code + strlen("CAPABILITY "));
-    else if (reply->kind == REPLY_UNTAGGED && first != NULL && first->kind == IMAP_ATOM && g_ascii_strcasecmp(first->data, "CAPABILITY") == 0)
+    else if (reply->kind == REPLY_UNTAGGED && is_capability)
         note_capability_reply(login, reply);
 }
 
@@ -142,7 +146,7 @@ static ImapReply *read_reply(Login *login, GError **error)
         g_autoptr(GError) nonsense = NULL;
 
         if (!imap_reply_parse(login->input->str, login->input->len, &reply, &used, &nonsense)) {
-            opening_fail(login->opening, FAULT_RETRY, "check that an IMAP server answers on this port", error, "%s", nonsense->message);
+            fail_strange(login, nonsense->message, error);
             return NULL;
         }
         g_string_erase(login->input, 0, (gssize)used);
@@ -177,8 +181,7 @@ static ImapReply *run(Login *login, const char *line, const char *more, GError *
         if (reply->kind == REPLY_UNTAGGED)
             continue;
         if (reply->kind == REPLY_TAGGED || more == NULL) {
-            opening_fail(login->opening, FAULT_RETRY, "check that an IMAP server answers on this port", error,
-                         "the server answers what was not asked");
+            fail_strange(login, "the server answers what was not asked", error);
             return NULL;
         }
         sent = send_all(login, more, strlen(more), error) && send_all(login, "\r\n", strlen("\r\n"), error);
@@ -203,7 +206,7 @@ static bool read_greeting(Login *login, GError **error)
         g_set_error(error, FAULT, FAULT_RETRY, "%s: the server asks for no login (PREAUTH): whose session is this?",
                     login->opening->settings->uri);
     else
-        opening_fail(login->opening, FAULT_RETRY, "check that an IMAP server answers on this port", error, "the server does not greet");
+        fail_strange(login, "the server does not greet", error);
     return false;
 }
 
@@ -214,10 +217,7 @@ static bool learn_capabilities(Login *login, GError **error)
 
     if (login->capabilities != NULL)
         return true;
-    if (reply != NULL)
-        opening_fail(login->opening, FAULT_RETRY, "check that an IMAP server answers on this port", error,
-                     "the server does not tell its capabilities");
-    return false;
+    return reply != NULL && fail_strange(login, "the server does not tell its capabilities", error);
 }
 
 static bool begin_tls(Login *login, bool *again, GError **error)
@@ -285,7 +285,8 @@ static bool authenticate(Login *login, GError **error)
     g_autoptr(ImapReply) reply = NULL;
 
     if (!offers(login, "AUTH=PLAIN")) {
-        g_set_error(error, FAULT, FAULT_STOP, "%s: the server does not offer AUTH=PLAIN; check its SASL mechanisms, and whether it needs TLS",
+        g_set_error(error, FAULT, FAULT_STOP,
+                    "%s: the server does not offer AUTH=PLAIN; check its SASL mechanisms, and whether it needs TLS",
                     login->opening->settings->uri);
         return false;
     }
