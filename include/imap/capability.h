@@ -11,5 +11,7 @@ typedef struct {
     bool murder;      /* MUPDATE=: one of several servers, which know of each other */
 } Capability;
 
-/* Asks what the server offers to who is logged in. Faults as imap_session_run. */
-bool capability_ask(ImapSession *session, Capability *offered, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The question, owned by the caller. */
+ImapCommand *capability_command(void);
+/* What the server offers to who is logged in. */
+Capability capability_read(const ImapCommand *command);

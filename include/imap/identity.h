@@ -5,6 +5,7 @@
 
 #include <glib.h>
 
-/* Asks by ID. Replaces *server: "Cyrus IMAPD 3.6.1-Debian-3.6.1-4+deb12u5", printable; "an unknown server" when it does not
- * say. Faults as imap_session_run. */
-bool identity_ask(ImapSession *session, char **server, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The question, owned by the caller. */
+ImapCommand *identity_command(void);
+/* The answer: "Cyrus IMAPD 3.6.1-Debian-3.6.1-4+deb12u5", printable; "an unknown server" when it does not say. Owned by the caller. */
+char *identity_read(const ImapCommand *command);

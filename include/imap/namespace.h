@@ -10,10 +10,12 @@ typedef struct {
     char *prefix;   /* of personal folders, as on the wire: "" with altnamespace, else "INBOX/" or "INBOX." */
 } Namespace;
 
-/* Asks the server at `uri`. `admin`: take the separator of the users' namespace, there is no personal one. Faults as
- * imap_session_run; FAULT_RETRY when the answer has none. Clears what was in *names before. */
-bool namespace_ask(ImapSession *session, const char *uri, bool admin, Namespace *names,
-                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The question, owned by the caller. */
+ImapCommand *namespace_command(void);
+/* What the server at `uri` has answered. `admin`: take the separator of the users' namespace, there is no personal one. FAULT_RETRY: the
+ * answer has none. Clears what was in *names before. */
+bool namespace_read(const ImapCommand *command, const char *uri, bool admin, Namespace *names,
+                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void namespace_clear(Namespace *names);
 
 /* A mailbox's canonical name as the administrator writes it on the wire. Owned by the caller. */

@@ -110,9 +110,14 @@ static ImapSession *open_at(Backends *backends, const char *server, const char *
 static ImapSession *open_admin(Backends *backends, const char *server, GError **error)
 {
     g_autoptr(ImapSession) session = open_at(backends, server, NULL, error);
+    g_autoptr(GPtrArray) commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
+    Place *place = find_place(backends, server);
 
-    if (session == NULL || !identity_ask(session, &find_place(backends, server)->identity, error))
+    g_ptr_array_add(commands, identity_command());
+    if (session == NULL || !imap_session_run(session, commands, error))
         return NULL;
+    g_free(place->identity);
+    place->identity = identity_read(g_ptr_array_index(commands, 0));
     return g_steal_pointer(&session);
 }
 

@@ -19,21 +19,21 @@ static bool lists(const ImapReply *reply, const char *name)
     return false;
 }
 
-bool capability_ask(ImapSession *session, Capability *offered, GError **error)
+ImapCommand *capability_command(void)
 {
-    g_autoptr(GPtrArray) commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
-    ImapCommand *command = imap_command_new("CAPABILITY");
+    return imap_command_new("CAPABILITY");
+}
 
-    g_ptr_array_add(commands, command);
-    if (!imap_session_run(session, commands, error))
-        return false;
-    *offered = (Capability){0};
+Capability capability_read(const ImapCommand *command)
+{
+    Capability offered = {0};
+
     for (guint i = 0; i < command->replies->len; i++) {
         const ImapReply *reply = g_ptr_array_index(command->replies, i);
 
-        offered->special_use = offered->special_use || lists(reply, "CREATE-SPECIAL-USE");
-        offered->list_metadata = offered->list_metadata || lists(reply, "LIST-METADATA");
-        offered->murder = offered->murder || lists(reply, "MUPDATE=");
+        offered.special_use = offered.special_use || lists(reply, "CREATE-SPECIAL-USE");
+        offered.list_metadata = offered.list_metadata || lists(reply, "LIST-METADATA");
+        offered.murder = offered.murder || lists(reply, "MUPDATE=");
     }
-    return true;
+    return offered;
 }

@@ -31,19 +31,19 @@ static void append_word(GString *text, const char *word)
         g_string_append_c(text, g_ascii_isprint(word[i]) ? word[i] : '?');
 }
 
-bool identity_ask(ImapSession *session, char **server, GError **error)
+ImapCommand *identity_command(void)
 {
-    g_autoptr(GPtrArray) commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
-    g_autoptr(GString) text = g_string_new(NULL);
     ImapCommand *command = imap_command_new("ID");
 
     imap_command_add_word(command, "NIL");
-    g_ptr_array_add(commands, command);
-    if (!imap_session_run(session, commands, error))
-        return false;
+    return command;
+}
+
+char *identity_read(const ImapCommand *command)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
     append_word(text, find_field(command, "name"));
     append_word(text, find_field(command, "version"));
-    g_free(*server);
-    *server = g_strdup(text->len > 0 ? text->str : "an unknown server");
-    return true;
+    return g_strdup(text->len > 0 ? text->str : "an unknown server");
 }

@@ -49,6 +49,24 @@ void mailstore_free(Mailstore *mailstore)
     g_free(mailstore);
 }
 
+/* Asks a new session as administrator all that is to be known of the server. */
+static bool get_acquainted(Mailstore *mailstore, ImapSession *session, GError **error)
+{
+    g_autoptr(GPtrArray) commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
+    ImapCommand *names = namespace_command(), *identity = identity_command(), *capability = capability_command();
+
+    g_ptr_array_add(commands, names);
+    g_ptr_array_add(commands, identity);
+    g_ptr_array_add(commands, capability);
+    if (!imap_session_run(session, commands, error)
+        || !namespace_read(names, mailstore->settings->uri, true, &mailstore->admin_names, error))
+        return false;
+    g_free(mailstore->server);
+    mailstore->server = identity_read(identity);
+    mailstore->offered = capability_read(capability);
+    return true;
+}
+
 bool mailstore_connect(Mailstore *mailstore, bool *anew, GError **error)
 {
     g_autoptr(ImapSession) session = NULL;
@@ -60,9 +78,7 @@ bool mailstore_connect(Mailstore *mailstore, bool *anew, GError **error)
     if (mailstore->admin != NULL)
         return true;
     session = imap_session_open(mailstore->settings, NULL, mailstore->stop, error);
-    if (session == NULL || !namespace_ask(session, mailstore->settings->uri, true, &mailstore->admin_names, error)
-        || !identity_ask(session, &mailstore->server, error)
-        || !capability_ask(session, &mailstore->offered, error))
+    if (session == NULL || !get_acquainted(mailstore, session, error))
         return false;
     mailstore->admin = g_steal_pointer(&session);
     return true;
@@ -155,6 +171,17 @@ static ImapSession *open_user_at(Mailstore *mailstore, const char *server, const
     return NULL;
 }
 
+static bool learn_user_names(Mailstore *mailstore, ImapSession *session, GError **error)
+{
+    g_autoptr(GPtrArray) commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
+
+    g_ptr_array_add(commands, namespace_command());
+    mailstore->user_names_known =
+        imap_session_run(session, commands, error)
+        && namespace_read(g_ptr_array_index(commands, 0), mailstore->settings->uri, false, &mailstore->user_names, error);
+    return mailstore->user_names_known;
+}
+
 ImapSession *mailstore_open_user(Mailstore *mailstore, const char *server, const char *login, GError **error)
 {
     g_autoptr(ImapSession) session = NULL;
@@ -162,11 +189,8 @@ ImapSession *mailstore_open_user(Mailstore *mailstore, const char *server, const
     if (!mailstore_connect(mailstore, NULL, error))
         return NULL;
     session = server == NULL ? open_user(mailstore, login, error) : open_user_at(mailstore, server, login, error);
-    if (session == NULL)
+    if (session == NULL || (!mailstore->user_names_known && !learn_user_names(mailstore, session, error)))
         return NULL;
-    if (!mailstore->user_names_known && !namespace_ask(session, mailstore->settings->uri, false, &mailstore->user_names, error))
-        return NULL;
-    mailstore->user_names_known = true;
     return g_steal_pointer(&session);
 }
 

@@ -32,15 +32,15 @@ static bool read_pair(const ImapReply *reply, guint index, const char **prefix, 
     return strcmp(second->data, "/") == 0 || strcmp(second->data, ".") == 0;
 }
 
-bool namespace_ask(ImapSession *session, const char *uri, bool admin, Namespace *names, GError **error)
+ImapCommand *namespace_command(void)
 {
-    g_autoptr(GPtrArray) commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
-    ImapCommand *command = imap_command_new("NAMESPACE");
+    return imap_command_new("NAMESPACE");
+}
+
+bool namespace_read(const ImapCommand *command, const char *uri, bool admin, Namespace *names, GError **error)
+{
     const char *prefix, *separator;
 
-    g_ptr_array_add(commands, command);
-    if (!imap_session_run(session, commands, error))
-        return false;
     for (guint i = 0; i < command->replies->len; i++)
         if (read_pair(g_ptr_array_index(command->replies, i), admin ? 2 : 1, &prefix, &separator)) {
             namespace_clear(names);
