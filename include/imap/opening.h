@@ -27,8 +27,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Opening, opening_clear)
 
 /* Waits until `fd` is ready for `events` (poll(2)). FAULT_RETRY: the time is over, or the daemon stops. */
 bool opening_wait(const Opening *opening, int fd, short events, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* The error of a wait that ended with anything but WAIT_READY. */
-void opening_fail_wait(const Opening *opening, WaitResult result, GError **error);
+/* The same of a wait that has ended with `result`. */
+bool opening_judge_wait(const Opening *opening, WaitResult result, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* "URI: cannot connect: DETAIL; HINT", with what the operator can check. */
 void opening_fail(const Opening *opening, Fault fault, const char *hint, GError **error, const char *format, ...) G_GNUC_PRINTF(5, 6);

@@ -37,6 +37,9 @@ enum { WAIT_FDS_MAX = 8 };
 struct pollfd;
 WaitResult wait_for_any(Stop *stop, struct pollfd *fds, guint count, gint64 deadline_us, bool idle);
 
+/* A descriptor by which one thread wakes another: eventfd(2), not blocking, closed on exec. Owned by the caller. */
+int wait_event_new(void);
+
 /* The exponential back-off of every retry: 1 s doubled by attempt (counted from 1) up to an hour, with a jitter of a
  * quarter so that many do not come back at once. Microseconds. */
 gint64 wait_backoff_us(guint attempt);

@@ -42,9 +42,7 @@ Handovers *handovers_new(State *state)
 
     handovers->state = state;
     handovers->list = g_ptr_array_new_with_free_func((GDestroyNotify)handover_unref);
-    handovers->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (handovers->news_fd < 0)
-        g_error("eventfd: %m");
+    handovers->news_fd = wait_event_new();
     g_mutex_init(&handovers->lock);
     g_cond_init(&handovers->added);
     return handovers;

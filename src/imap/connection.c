@@ -82,6 +82,15 @@ static Transfer judge_plain(ImapConnection *connection, ssize_t rc)
     return lose(connection, rc < 0 ? g_strerror(errno) : "");
 }
 
+/* `rc`: octets, as the call says that was just made. */
+static Transfer judge(ImapConnection *connection, ssize_t rc, bool reading, gsize *moved)
+{
+    *moved = rc > 0 ? (gsize)rc : 0;
+    if (rc > 0)
+        return TRANSFER_MOVED;
+    return connection->ssl != NULL ? judge_tls(connection, (int)rc, reading) : judge_plain(connection, rc);
+}
+
 Transfer imap_connection_send(ImapConnection *connection, const char *data, gsize len, gsize *moved)
 {
     int asked = (int)MIN(len, G_MAXINT);
@@ -91,24 +100,17 @@ Transfer imap_connection_send(ImapConnection *connection, const char *data, gsiz
         return TRANSFER_CLOSED;
     errno = 0;
     ssize_t rc = connection->ssl != NULL ? SSL_write(connection->ssl, data, asked) : send(connection->fd, data, len, MSG_NOSIGNAL);
-    if (rc <= 0)
-        return connection->ssl != NULL ? judge_tls(connection, (int)rc, false) : judge_plain(connection, rc);
-    *moved = (gsize)rc;
-    return TRANSFER_MOVED;
+    return judge(connection, rc, false, moved);
 }
 
 Transfer imap_connection_receive(ImapConnection *connection, char *buffer, gsize size, gsize *moved)
 {
     int asked = (int)MIN(size, G_MAXINT);
 
-    *moved = 0;
     connection->read_sends = false;
     errno = 0;
     ssize_t rc = connection->ssl != NULL ? SSL_read(connection->ssl, buffer, asked) : recv(connection->fd, buffer, size, 0);
-    if (rc <= 0)
-        return connection->ssl != NULL ? judge_tls(connection, (int)rc, true) : judge_plain(connection, rc);
-    *moved = (gsize)rc;
-    return TRANSFER_MOVED;
+    return judge(connection, rc, true, moved);
 }
 
 /* An error here costs no more than that we are woken for less. */

@@ -2,7 +2,6 @@
 
 #include "model/fault.h"
 
-#include <errno.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -98,9 +97,7 @@ static Lane *lane_new(bool anywhere)
 {
     Lane *lane = g_new0(Lane, 1);
 
-    lane->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (lane->wake_fd < 0)
-        g_error("eventfd: %s", g_strerror(errno));
+    lane->wake_fd = wait_event_new();
     lane->anywhere = anywhere;
     lane->seeded_us = -SEED_APART_US;
     g_mutex_init(&lane->lock);

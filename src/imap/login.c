@@ -15,7 +15,7 @@ typedef struct {
     gsize heard;        /* octets so far */
     guint commands;
     char *server;       /* as it calls itself; NULL: it does not */
-    char *capabilities; /* their names with a blank around each; NULL: it has not told, or not since TLS began */
+    char *capabilities; /* their names with blanks between; NULL: it has not told, or not since TLS began */
 } Login;
 
 static void login_clear(Login *login)
@@ -49,9 +49,7 @@ static bool wait_for_server(const Login *login, bool to_send, GError **error)
 {
     WaitResult result = imap_connection_wait(login->connection, 1, 0, to_send, -1, login->opening->deadline_us);
 
-    if (result != WAIT_READY)
-        opening_fail_wait(login->opening, result, error);
-    return result == WAIT_READY;
+    return opening_judge_wait(login->opening, result, error);
 }
 
 static bool send_all(const Login *login, const char *data, gsize len, GError **error)
@@ -98,7 +96,7 @@ static bool receive(Login *login, GError **error)
 static void note_capabilities(Login *login, const char *names)
 {
     g_free(login->capabilities);
-    login->capabilities = g_strdup_printf(" %s ", names);
+    login->capabilities = g_strdup(names);
 }
 
 static void note_capability_reply(Login *login, const ImapReply *reply)

@@ -1,6 +1,5 @@
 #include "imap/opening.h"
 
-
 enum { PORT_IMAP = 143, PORT_IMAPS = 993 };
 
 bool opening_begin(Opening *opening, const ImapSettings *settings, const char *authorize_as, Stop *stop, GError **error)
@@ -34,20 +33,23 @@ void opening_clear(Opening *opening)
 
 bool opening_wait(const Opening *opening, int fd, short events, GError **error)
 {
-    WaitResult result = wait_for(opening->stop, fd, events, opening->deadline_us, false);
-
-    if (result != WAIT_READY)
-        opening_fail_wait(opening, result, error);
-    return result == WAIT_READY;
+    return opening_judge_wait(opening, wait_for(opening->stop, fd, events, opening->deadline_us, false), error);
 }
 
-void opening_fail_wait(const Opening *opening, WaitResult result, GError **error)
+bool opening_judge_wait(const Opening *opening, WaitResult result, GError **error)
 {
-    if (result == WAIT_STOPPED)
+    switch (result) {
+    case WAIT_READY:
+        return true;
+    case WAIT_STOPPED:
         g_set_error(error, FAULT, FAULT_RETRY, "%s: stopped while connecting", opening->settings->uri);
-    else
+        return false;
+    case WAIT_DEADLINE:
         opening_fail(opening, FAULT_RETRY, "check that the server is reachable, and the port and scheme of the URI", error,
                      "no answer within %.3g s", (double)opening->settings->timeout_us / G_USEC_PER_SEC);
+        return false;
+    }
+    g_assert_not_reached();
 }
 
 void opening_fail(const Opening *opening, Fault fault, const char *hint, GError **error, const char *format, ...)

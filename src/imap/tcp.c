@@ -75,9 +75,7 @@ static Lookup *find_addresses(const Opening *opening, GError **error)
 
     if (ask(lookup, AI_NUMERICHOST) == 0)
         return g_steal_pointer(&lookup);
-    lookup->answered_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (lookup->answered_fd < 0)
-        g_error("eventfd: %s", g_strerror(errno));
+    lookup->answered_fd = wait_event_new();
     g_thread_unref(g_thread_new("addresses", ask_apart, g_atomic_rc_box_acquire(lookup)));
     if (!opening_wait(opening, lookup->answered_fd, POLLIN, error))
         return NULL;
@@ -174,10 +172,10 @@ static int run(Race *race, GError **error)
         WaitResult result = wait_for_any(race->opening->stop, race->fds, race->begun, until_us, false);
         if (result == WAIT_READY && (winner = take_winner(race)) >= 0)
             return winner;
-        if (result == WAIT_STOPPED || (result == WAIT_DEADLINE && until_us == race->opening->deadline_us)) {
-            opening_fail_wait(race->opening, result, error);
+        if (result == WAIT_DEADLINE && until_us < race->opening->deadline_us)
+            continue;
+        if (!opening_judge_wait(race->opening, result, error))
             return -1;
-        }
     }
 }
 

@@ -18,7 +18,7 @@ struct Stop {
     gint now;    /* atomic */
 };
 
-static int eventfd_new(void)
+int wait_event_new(void)
 {
     int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
@@ -31,8 +31,8 @@ Stop *stop_new(void)
 {
     Stop *stop = g_new0(Stop, 1);
 
-    stop->gently_fd = eventfd_new();
-    stop->now_fd = eventfd_new();
+    stop->gently_fd = wait_event_new();
+    stop->now_fd = wait_event_new();
     return stop;
 }
 
