@@ -11,11 +11,50 @@ bool address_release(State *state, const char *domain, const char *unique_id, GE
                          domain, unique_id, "release addresses", error);
 }
 
-/* Runs `sql` with (domain, address, unique id, role, time, whether the policy made it: it is not among `present`). */
-static bool write_address(State *state, const char *sql, const char *domain, const char *unique_id,
-                          const char *spelling, const char *role, GHashTable *present, const char *now, GError **error)
+static const char FORGET[] = "DELETE FROM address WHERE domain = ? AND address = ? AND unique_id = ?";
+
+/* char* address in lower case -> const char* role. When the primary address stands among the aliases too, it is the primary one. */
+static GHashTable *list_wanted(const char *primary, GPtrArray *aliases)
 {
-    g_autofree char *address = g_utf8_strdown(spelling, -1);
+    GHashTable *wanted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+    for (guint i = 0; aliases != NULL && i < aliases->len; i++)
+        g_hash_table_replace(wanted, g_utf8_strdown(g_ptr_array_index(aliases, i), -1), (gpointer)"alias");
+    if (primary != NULL)
+        g_hash_table_replace(wanted, g_utf8_strdown(primary, -1), (gpointer)"primary");
+    return wanted;
+}
+
+/* Of the rows that `sql` gives (address, role, whether it is held) what is as wanted is wanted no more; what is not wanted leaves. */
+static bool compare(State *state, const char *sql, const char *domain, const char *unique_id, GHashTable *wanted,
+                    GPtrArray *leaving, GError **error)
+{
+    g_autoptr(Query) query = query_begin_for(state, sql, domain, unique_id, error);
+    bool row;
+
+    if (query == NULL)
+        return false;
+    for (;;) {
+        g_autofree char *address = NULL;
+        const char *role;
+
+        if (!query_step(state, query, "read addresses", &row, error))
+            return false;
+        if (!row)
+            return true;
+        address = query_text(query, 0);
+        role = g_hash_table_lookup(wanted, address);
+        if (role == NULL)
+            g_ptr_array_add(leaving, g_steal_pointer(&address));
+        else if (query_int(query, 2) != 0 && g_str_equal(role, (const char *)sqlite3_column_text(query, 1)))
+            g_hash_table_remove(wanted, address);
+    }
+}
+
+/* `sql` takes (domain, address, unique id, role, time, whether the policy made it: it is not among `present`). */
+static bool write_address(State *state, const char *sql, const char *domain, const char *unique_id, const char *address,
+                          const char *role, GHashTable *present, const char *now, GError **error)
+{
     g_autoptr(Query) query = query_begin(state, sql, error);
 
     if (query == NULL)
@@ -29,15 +68,37 @@ static bool write_address(State *state, const char *sql, const char *domain, con
     return query_run(state, query, "write an address", error);
 }
 
-/* The primary address last: when it stands among the aliases too, it is the primary one. */
-static bool write_addresses(State *state, const char *sql, const char *domain, const char *unique_id,
-                            const char *primary, GPtrArray *aliases, GHashTable *present, const char *now, GError **error)
+static bool forget_address(State *state, const char *domain, const char *unique_id, const char *address, GError **error)
 {
-    for (guint i = 0; aliases != NULL && i < aliases->len; i++) {
-        if (!write_address(state, sql, domain, unique_id, g_ptr_array_index(aliases, i), "alias", present, now, error))
+    g_autoptr(Query) query = query_begin(state, FORGET, error);
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, domain);
+    query_bind_text(query, 2, address);
+    query_bind_text(query, 3, unique_id);
+    return query_run(state, query, "give up an address", error);
+}
+
+/* An entry's rows become those that are wanted; only what differs is written, one row at a time: over several SQLite would keep a
+ * temporary table. */
+static bool settle(State *state, const char *read, const char *write, const char *domain, const char *unique_id, GHashTable *wanted,
+                   GHashTable *present, const char *now, GError **error)
+{
+    g_autoptr(GPtrArray) leaving = g_ptr_array_new_with_free_func(g_free);
+    GHashTableIter each;
+    gpointer address, role;
+
+    if (!compare(state, read, domain, unique_id, wanted, leaving, error))
+        return false;
+    g_hash_table_iter_init(&each, wanted);
+    while (g_hash_table_iter_next(&each, &address, &role))
+        if (!write_address(state, write, domain, unique_id, address, role, present, now, error))
             return false;
-    }
-    return primary == NULL || write_address(state, sql, domain, unique_id, primary, "primary", present, now, error);
+    for (guint i = 0; i < leaving->len; i++)
+        if (!forget_address(state, domain, unique_id, g_ptr_array_index(leaving, i), error))
+            return false;
+    return true;
 }
 
 /* Those who have our primary address among their aliases are to look at it, once: when we get it. */
@@ -59,18 +120,17 @@ static bool warn_holders(State *state, const Record *record, const char *now, GE
     return change_write_each(state, query, "exchange", true, now, NULL, error);
 }
 
-/* By way of 'reserved', so that an address which stays keeps the time since when it is held. */
+/* What stays keeps the time since when it is held. */
 bool address_hold(State *state, const Record *record, const char *now, GError **error)
 {
+    static const char READ[] = "SELECT address, role, status = 'held' FROM address " OF_ENTRY;
     static const char HOLD[] = "INSERT INTO address (domain, address, unique_id, role, status, since, made)"
                                " VALUES (?, ?, ?, ?, 'held', ?, ?)"
                                " ON CONFLICT DO UPDATE SET role = excluded.role, status = 'held'";
+    g_autoptr(GHashTable) wanted = list_wanted(record->primary, record->aliases);
 
     return warn_holders(state, record, now, error)
-        && query_run_for(state, "UPDATE address " INDEX_OF_ENTRY " SET status = 'reserved' WHERE domain = ? AND unique_id = ?",
-                         record->domain, record->unique_id, "write addresses", error)
-        && write_addresses(state, HOLD, record->domain, record->unique_id, record->primary, record->aliases, NULL, now, error)
-        && address_release(state, record->domain, record->unique_id, error);
+        && settle(state, READ, HOLD, record->domain, record->unique_id, wanted, NULL, now, error);
 }
 
 bool address_read(State *state, Record *record, GError **error)
@@ -142,21 +202,18 @@ bool state_find_lost(State *state, const char *domain, const char *unique_id, GP
 bool state_reserve(State *state, const char *domain, const char *unique_id, const char *primary, GPtrArray *aliases,
                    GHashTable *present, GError **error)
 {
+    static const char READ[] = "SELECT address, role, 0 FROM address " OF_ENTRY " AND status = 'reserved'";
     /* Made by the policy stays made by it: the directory may have had the write of an earlier try. */
-    static const char DOUBT[] = "UPDATE address " INDEX_OF_ENTRY " SET since = '' WHERE domain = ? AND unique_id = ? AND status = 'reserved'";
     static const char RESERVE[] = "INSERT INTO address (domain, address, unique_id, role, status, since, made)"
                                   " VALUES (?, ?, ?, ?, 'reserved', ?, ?)"
                                   " ON CONFLICT DO UPDATE SET role = excluded.role, status = 'reserved',"
-                                  "  since = iif(since = '', excluded.since, since), made = max(made, excluded.made)"
+                                  "  since = iif(status = 'reserved', excluded.since, since), made = max(made, excluded.made)"
                                   " WHERE status = 'reserved' OR excluded.made = 1";
-    static const char FORGET[] = "DELETE FROM address " OF_ENTRY " AND since = ''";
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autoptr(GHashTable) wanted = list_wanted(primary, aliases);
     g_autofree char *now = wait_timestamp(0);
     g_auto(Transaction) transaction = {0};
 
     return transaction_begin(&transaction, state, error)
-        && query_run_for(state, DOUBT, domain, unique_id, "reserve addresses", error)
-        && write_addresses(state, RESERVE, domain, unique_id, primary, aliases, present, now, error)
-        && query_run_for(state, FORGET, domain, unique_id, "reserve addresses", error)
-        && transaction_commit(&transaction, error);
+        && settle(state, READ, RESERVE, domain, unique_id, wanted, present, now, error) && transaction_commit(&transaction, error);
 }

@@ -250,9 +250,17 @@ gint64 query_int(Query *query, int at)
     return sqlite3_column_int64(query, at);
 }
 
+/* As a query: parsed once. */
+static bool run(State *state, const char *sql, const char *doing, GError **error)
+{
+    g_autoptr(Query) query = query_begin(state, sql, error);
+
+    return query != NULL && query_run(state, query, doing, error);
+}
+
 static bool begin(Transaction *transaction, State *state, const char *sql, GError **error)
 {
-    if (!database_run(state, sql, "begin a transaction", error))
+    if (!run(state, sql, "begin a transaction", error))
         return false;
     transaction->state = state;
     return true;
@@ -270,7 +278,7 @@ bool transaction_begin_reading(Transaction *transaction, State *state, GError **
 
 bool transaction_commit(Transaction *transaction, GError **error)
 {
-    if (!database_run(transaction->state, "COMMIT", "commit", error))
+    if (!run(transaction->state, "COMMIT", "commit", error))
         return false;
     transaction->state = NULL;
     return true;

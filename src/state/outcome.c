@@ -19,28 +19,27 @@ static bool write_record(State *state, const Change *change, const Record *recor
         && identifier_hold(state, record, error) && departure_withdraw(state, record, error);
 }
 
-/* Runs `sql` with (domain, unique id, generation) and the time, unless that is NULL. */
-static bool settle(State *state, const char *sql, const Change *change, const char *now, GError **error)
-{
-    g_autoptr(Query) query = query_begin_for(state, sql, change->domain, change->unique_id, error);
-
-    if (query == NULL)
-        return false;
-    query_bind_int(query, 3, change->generation);
-    if (now != NULL)
-        query_bind_text(query, 4, now);
-    return query_run(state, query, "end a change", error);
-}
-
 /* A row of another generation was noticed again: it stays, as a new change. */
 static bool end_change(State *state, const Change *change, const char *now, GError **error)
 {
-    return settle(state, "DELETE FROM change WHERE domain = ?1 AND unique_id = ?2 AND generation = ?3", change, NULL,
-                  error)
-        && settle(state,
-                  "UPDATE change SET state = 'queued', due = ?4, queued_at = ?4, attempts = 0, fault = NULL,"
-                  " last_error = NULL, last_try = ?4 WHERE domain = ?1 AND unique_id = ?2 AND generation <> ?3",
-                  change, now, error);
+    static const char END[] = "DELETE FROM change WHERE domain = ?1 AND unique_id = ?2 AND generation = ?3";
+    static const char RENEW[] = "UPDATE change SET state = 'queued', due = ?3, queued_at = ?3, attempts = 0, fault = NULL,"
+                                " last_error = NULL, last_try = ?3 WHERE domain = ?1 AND unique_id = ?2";
+    g_autoptr(Query) end = query_begin_for(state, END, change->domain, change->unique_id, error);
+    g_autoptr(Query) renew = NULL;
+
+    if (end == NULL)
+        return false;
+    query_bind_int(end, 3, change->generation);
+    if (!query_run(state, end, "end a change", error))
+        return false;
+    if (sqlite3_changes(state->db) > 0)
+        return true;
+    renew = query_begin_for(state, RENEW, change->domain, change->unique_id, error);
+    if (renew == NULL)
+        return false;
+    query_bind_text(renew, 3, now);
+    return query_run(state, renew, "renew a change", error);
 }
 
 /* Of an entry that has no record no other table tells what it was called. */

@@ -174,9 +174,9 @@ bool state_list_elsewhere(State *state, const char *domain, GHashTable **unique_
 
 static bool find_owner(State *state, const char *mailbox, char **domain, char **unique_id, char **dn, GError **error)
 {
-    g_autoptr(Query) query = query_begin(state,
-                                         "SELECT domain, unique_id, dn FROM entry WHERE mailbox = ?1 OR renaming_to = ?1",
-                                         error);
+    static const char FIND[] = "SELECT domain, unique_id, dn FROM entry WHERE mailbox = ?1"
+                               " UNION ALL SELECT domain, unique_id, dn FROM entry WHERE renaming_to = ?1";
+    g_autoptr(Query) query = query_begin(state, FIND, error);
     bool row;
 
     if (query == NULL)

@@ -43,6 +43,18 @@ static const char TRIGGERS_2[] =
     " (SELECT 1 FROM entry WHERE domain = old.domain AND unique_id = old.unique_id AND dn = old.dn)" NOTE_FORMER(
         TODAY, "SELECT old.dn AS name");
 
+/* The first two of these fired for each newcomer, too, which has given up nothing: a name goes when no column has it any more. */
+#define NAME_GOES(name) "(old." name " IS NOT NULL AND old." name " IS NOT new.mailbox AND old." name " IS NOT new.renaming_to)"
+static const char TRIGGERS_3[] =
+    "DROP TRIGGER entry_leaves_name; DROP TRIGGER entry_named_anew;"
+    "CREATE TRIGGER entry_leaves_name AFTER UPDATE OF mailbox, renaming_to ON entry"
+    " WHEN " NAME_GOES("mailbox") " OR " NAME_GOES("renaming_to") WAKE_FOR("old.mailbox, old.renaming_to")
+    "CREATE TRIGGER entry_named_anew AFTER UPDATE OF dn, mailbox, renaming_to ON entry"
+    " WHEN (old.dn IS NOT NULL AND old.dn IS NOT new.dn) OR " NAME_GOES("mailbox") " OR " NAME_GOES("renaming_to") NOTE_FORMER(
+        TODAY, "SELECT old.dn AS name WHERE old.dn IS NOT new.dn"
+        " UNION ALL SELECT old.mailbox WHERE " NAME_GOES("mailbox")
+        " UNION ALL SELECT old.renaming_to WHERE " NAME_GOES("renaming_to"));
+
 /* WITHOUT ROWID: every look-up is by the key, and the row is found with it. */
 static const char TABLES_1[] =
     "CREATE TABLE entry ("
@@ -266,6 +278,7 @@ static const struct {
 } MIGRATIONS[SCHEMA_VERSION] = {
     {TABLES_1, TRIGGERS_1, VIEWS_1},
     {"", TRIGGERS_2, ""},
+    {"", TRIGGERS_3, ""},
 };
 
 static bool read_pragma(State *state, const char *sql, gint64 *value, GError **error)

@@ -5,6 +5,14 @@
 /* When a change that waits for another is looked at although nothing woke it. */
 #define PATIENCE_US (60 * (gint64)G_USEC_PER_SEC)
 
+/* Mostly nobody does, and then who is woken is not looked for. */
+static bool find_waiting(State *state, bool *waiting, GError **error)
+{
+    g_autoptr(Query) query = query_begin(state, "SELECT 1 FROM change INDEXED BY change_waits_for WHERE waits_for IS NOT NULL", error);
+
+    return query != NULL && query_step(state, query, "look for who waits for a mailbox", waiting, error);
+}
+
 bool waits_wake(State *state, const char *domain, const char *unique_id, const char *now, GError **error)
 {
     /* By its state a change would be looked for among all that are queued. */
@@ -13,8 +21,14 @@ bool waits_wake(State *state, const char *domain, const char *unique_id, const c
         " AND waits_for IN (SELECT mailbox FROM entry WHERE domain = ?1 AND unique_id = ?2"
         "  UNION ALL SELECT renaming_to FROM entry WHERE domain = ?1 AND unique_id = ?2)"
         " AND (domain, unique_id) <> (?1, ?2)";
-    g_autoptr(Query) query = query_begin_for(state, WAKE, domain, unique_id, error);
+    g_autoptr(Query) query = NULL;
+    bool waiting;
 
+    if (!find_waiting(state, &waiting, error))
+        return false;
+    if (!waiting)
+        return true;
+    query = query_begin_for(state, WAKE, domain, unique_id, error);
     if (query == NULL)
         return false;
     query_bind_text(query, 3, now);

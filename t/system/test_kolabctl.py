@@ -11,6 +11,7 @@ import pytest
 
 KOLABCTL = Path(os.environ["KOLABD_BUILD"]) / "kolabctl"
 SCHEMA = Path(__file__).parents[2] / "src/state/schema.c"
+SCHEMA_HEADER = Path(__file__).parents[2] / "include/state/schema.h"
 EXAMPLE = Path(__file__).parents[2] / "etc/kolabd.yaml"
 JANE = "uid=jane,ou=People,dc=example,dc=org"
 
@@ -22,12 +23,16 @@ def schema():
     return "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', source))
 
 
+def version():
+    return re.search(r"#define SCHEMA_VERSION (\d+)", SCHEMA_HEADER.read_text())[1]
+
+
 @pytest.fixture
 def state(tmp_path):
     path = tmp_path / "state.db"
     db = sqlite3.connect(path, isolation_level=None)
     db.executescript(schema())
-    db.executescript("PRAGMA application_id = 0x6b6c6264; PRAGMA user_version = 2; PRAGMA journal_mode = WAL;")
+    db.executescript(f"PRAGMA application_id = 0x6b6c6264; PRAGMA user_version = {version()}; PRAGMA journal_mode = WAL;")
     yield path, db
     db.close()
 
