@@ -7,6 +7,7 @@
 
 typedef struct {
     GString *line;      /* without tag and CRLF */
+    char tag[24];       /* with which it was sent last */
     char *argument;     /* the first one, not quoted, for messages; NULL: none */
     bool list_open;     /* the last word opened a list: no blank before what follows */
     ImapStatus status;  /* IMAP_NONE: not answered */

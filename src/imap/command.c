@@ -57,10 +57,15 @@ void imap_command_add_string(ImapCommand *command, const char *text)
         return;
     }
     g_string_append_c(command->line, '"');
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\')
-            g_string_append_c(command->line, '\\');
-        g_string_append_c(command->line, *text);
+    for (;;) {
+        gsize plain = strcspn(text, "\"\\");
+
+        g_string_append_len(command->line, text, (gssize)plain);
+        text += plain;
+        if (*text == '\0')
+            break;
+        g_string_append_c(command->line, '\\');
+        g_string_append_c(command->line, *text++);
     }
     g_string_append_c(command->line, '"');
 }

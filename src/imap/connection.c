@@ -113,6 +113,11 @@ Transfer imap_connection_receive(ImapConnection *connection, char *buffer, gsize
     return judge(connection, rc, true, moved);
 }
 
+bool imap_connection_has_pending(const ImapConnection *connection)
+{
+    return connection->ssl != NULL && SSL_has_pending(connection->ssl);
+}
+
 /* An error here costs no more than that we are woken for less. */
 static void await(ImapConnection *connection, int octets)
 {
@@ -126,7 +131,7 @@ WaitResult imap_connection_wait(ImapConnection *connection, gsize expected, gint
 {
     gint64 until_us = g_get_monotonic_time() + gather_us;
     bool writes = to_send || connection->read_sends;
-    bool has_part = connection->ssl != NULL && SSL_has_pending(connection->ssl); /* of a record: the socket will not show it */
+    bool has_part = imap_connection_has_pending(connection); /* of a record: the socket will not show it */
 
     tcp_acknowledge_at_once(connection->fd);
     if (expected > 1 && !writes && !has_part && until_us < deadline_us) {

@@ -251,9 +251,12 @@ static bool parse_values(Cursor *c, GPtrArray *values, guint depth, GError **err
 
 static char *make_visible(const char *data, gsize len)
 {
-    GString *text = g_string_sized_new(len + 1);
+    gsize plain = 0;
 
-    for (gsize i = 0; i < len; i++) {
+    while (plain < len && g_ascii_isprint(data[plain]))
+        plain++;
+    GString *text = g_string_new_len(data, (gssize)plain);
+    for (gsize i = plain; i < len; i++) {
         if (g_ascii_isprint(data[i]))
             g_string_append_c(text, data[i]);
         else

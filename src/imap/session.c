@@ -47,6 +47,7 @@ struct Run {
     gsize unanswered_octets;
     gsize replies_octets;
     bool send_failed;
+    bool readable; /* there may be octets to read; otherwise only a wait tells */
     gint64 begun_us;
     gint64 deadline_us;
     int wake_fd; /* ends a wait; -1: nothing does */
@@ -152,9 +153,11 @@ static void fill_batch(Run *run)
     run->batch_sent = 0;
     while (run->queued < run->commands->len && run->queued - run->answered < MAX(window, 1) &&
            run->batch->len < BATCH_OCTETS_MAX && run->unanswered_octets < UNANSWERED_OCTETS_MAX) {
-        const ImapCommand *command = g_ptr_array_index(run->commands, run->queued);
+        ImapCommand *command = g_ptr_array_index(run->commands, run->queued);
 
-        g_string_append_printf(run->batch, "k%" G_GUINT64_FORMAT " ", run->first_tag + run->queued);
+        g_snprintf(command->tag, sizeof command->tag, "k%" G_GUINT64_FORMAT, run->first_tag + run->queued);
+        g_string_append(run->batch, command->tag);
+        g_string_append_c(run->batch, ' ');
         g_string_append_len(run->batch, command->line->str, (gssize)command->line->len);
         g_string_append(run->batch, "\r\n");
         run->unanswered_octets += command->line->len;
@@ -191,9 +194,8 @@ static void send_batch(Run *run, bool *moved)
 static bool take_tagged(Run *run, ImapReply *reply, GError **error)
 {
     ImapCommand *current = find_current(run);
-    g_autofree char *tag = g_strdup_printf("k%" G_GUINT64_FORMAT, run->first_tag + run->answered);
 
-    if (current == NULL || run->answered == run->queued || g_strcmp0(reply->tag, tag) != 0)
+    if (current == NULL || run->answered == run->queued || g_strcmp0(reply->tag, current->tag) != 0)
         return fail(run, "the server answers what was not asked instead of answering", "", error);
     current->status = reply->status;
     current->code = g_steal_pointer(&reply->code);
@@ -257,9 +259,11 @@ static bool receive(Run *run, bool *moved, GError **error)
     switch (imap_connection_receive(run->session->connection, buffer, sizeof buffer, &len)) {
     case TRANSFER_MOVED:
         *moved = true;
+        run->readable = imap_connection_has_pending(run->session->connection);
         g_string_append_len(run->session->input, buffer, (gssize)len);
         return take_replies(run, error);
     case TRANSFER_BLOCKED:
+        run->readable = false;
         return true;
     case TRANSFER_CLOSED:
         return fail_closed(run, error);
@@ -272,17 +276,17 @@ static bool receive(Run *run, bool *moved, GError **error)
  * answers at once. */
 static gsize expected_octets(const Run *run)
 {
-    g_autofree char *shortest = g_strdup_printf("k%" G_GUINT64_FORMAT " OK\r\n", run->first_tag + run->answered);
+    const ImapCommand *current = find_current(run);
     const guint under_way = run->queued - run->answered, half = run->session->settings->window / 2;
     const guint wanted = run->queued < run->commands->len && under_way > half ? under_way - half : under_way;
-    gsize octets = wanted * strlen(shortest);
+    gsize octets = under_way == 0 ? 0 : wanted * (strlen(current->tag) + strlen(" OK\r\n"));
 
     if (run->wake_fd >= 0)
         return 0;
     return octets - MIN(octets, run->session->input->len);
 }
 
-static bool wait_for_server(const Run *run, GError **error)
+static bool wait_for_server(Run *run, GError **error)
 {
     gint64 gather_us = CLAMP((g_get_monotonic_time() - run->begun_us) / 2, GATHER_MIN_US, GATHER_MAX_US);
     g_autofree char *ending = NULL;
@@ -290,6 +294,7 @@ static bool wait_for_server(const Run *run, GError **error)
     switch (imap_connection_wait(run->session->connection, expected_octets(run), gather_us, has_to_send(run), run->wake_fd,
                                  run->deadline_us)) {
     case WAIT_READY:
+        run->readable = true;
         return true;
     case WAIT_STOPPED:
         return fail(run, "stopped while waiting for the answer to", "", error);
@@ -309,7 +314,7 @@ static bool advance(Run *run, GError **error)
         return fail(run, "stopped before the answer to", "", error);
     fill_batch(run);
     send_batch(run, &moved);
-    if (!receive(run, &moved, error))
+    if (run->readable && !receive(run, &moved, error))
         return false;
     if (!moved)
         return wait_for_server(run, error);
@@ -323,6 +328,7 @@ static Run begin(ImapSession *session, GPtrArray *commands)
         .session = session,
         .commands = commands,
         .first_tag = session->next_tag,
+        .readable = true,
         .begun_us = g_get_monotonic_time(),
         .batch = g_string_new(NULL),
         .wake_fd = -1,

@@ -62,8 +62,8 @@ const char *folder_special_use(const Folder *folder)
     for (guint i = 0; i < folder->metadata->len; i++) {
         const Metadata *metadata = g_ptr_array_index(folder->metadata, i);
 
-        for (guint u = 0; g_ascii_strcasecmp(metadata->name, FOLDER_TYPE) == 0 && u < G_N_ELEMENTS(uses); u++)
-            if (strcmp(metadata->value, uses[u].type) == 0)
+        for (guint u = 0; u < G_N_ELEMENTS(uses); u++)
+            if (strcmp(metadata->value, uses[u].type) == 0 && g_ascii_strcasecmp(metadata->name, FOLDER_TYPE) == 0)
                 return uses[u].use;
     }
     return NULL;
