@@ -1,5 +1,5 @@
-"""First provisioning in a store that grows: near each size the floor makes the mailboxes of some people of its own, and kolabd
-those of as many of its domain, in turn."""
+"""First provisioning. At a small size each run makes the mailboxes of a domain of that size. At others a domain grows: near each size
+the floor makes the mailboxes of some people of its own, and kolabd those of as many of its domain, in turn."""
 
 import collections
 import os
@@ -9,7 +9,7 @@ import knobs
 import world as worlds
 
 MAIN, FLOOR = "main", "floor"
-SMALL = 500  # where so few are missing to a size, all of them are measured
+SMALL = 500  # at up to so many people each run has a domain of its own
 CHUNK = 1500  # more people a run than this add nothing but time
 STARTS = 9
 SECONDS = "seconds"
@@ -20,17 +20,19 @@ WHOSE = ("itself", *SERVERS)
 def plan(have, size, pairs):
     """(people that come at once, people of each measured run) on the way from one size to the next."""
     missing = size - have
-    chunk = max(1, min(CHUNK, missing // (pairs if missing <= SMALL else 2 * pairs)))
+    if size <= SMALL:
+        return missing, size
+    chunk = max(1, min(CHUNK, missing // (2 * pairs)))
     return missing - pairs * chunk, chunk
 
 
 def mailboxes(sizes, pairs):
     """How many there will be in the store that has grown through these sizes, the floor's with them."""
-    have = bare = 0
+    have = beside = 0
     for size in sizes:
-        bare += pairs * plan(have, size, pairs)[1]
+        beside += pairs * plan(have, size, pairs)[1] * (2 if size <= SMALL else 1)
         have = size
-    return have + bare
+    return have + beside
 
 
 class Run:
@@ -100,7 +102,7 @@ class Growth:
         self.start = {what: statistics.median(run.cost[what] for run in starts) for what in (SECONDS, *WHOSE)}
 
     def to(self, size):
-        """Lets the domain have so many people, and measures the last of them."""
+        """Lets the domain have so many people. Of a large one its last people are measured, of a small one others like it."""
         at_once, chunk = plan(self.world.counts[MAIN], size, knobs.PAIRS)
         place = (self.world.kind, size)
         if at_once > 0:
@@ -108,7 +110,9 @@ class Growth:
         runs = collections.defaultdict(list)
         for number in range(knobs.PAIRS):
             for who in ("floor", "kolabd") if number % 2 == 0 else ("kolabd", "floor"):
-                runs[who].append((self.run_floor if who == "floor" else self.run_kolabd)(chunk))
+                runs[who].append(self.run_floor(chunk) if who == "floor" else
+                                 self.run_kolabd(chunk) if size > SMALL else
+                                 observe_kolabd(self.world, f"{MAIN}{size}x{number}", chunk))
         tell(self.table, place, runs["floor"], runs["kolabd"])
         self.table.tell(place, "peak memory: first provisioning", "MiB", [run.rss_kib / 1024 for run in runs["kolabd"]],
                         memory_aim(size))
