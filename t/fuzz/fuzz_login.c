@@ -4,6 +4,8 @@
  * arrive at a time; then come the server's words. A server that has said all of them has closed the connection. */
 #include "imap/login.h"
 
+#include "fake_wire.h"
+
 #include <stdint.h>
 #include <string.h>
 
@@ -72,26 +74,11 @@ Transfer imap_connection_receive(ImapConnection *connection, char *buffer, gsize
     return TRANSFER_MOVED;
 }
 
-WaitResult imap_connection_wait(ImapConnection *connection, gsize expected, gint64 gather_us, bool to_send, int wake_fd,
-                                gint64 deadline_us)
-{
-    (void)connection, (void)expected, (void)gather_us, (void)wake_fd, (void)deadline_us;
-    return to_send ? WAIT_READY : WAIT_DEADLINE;
-}
-
-const char *imap_connection_loss(const ImapConnection *connection)
-{
-    (void)connection;
-    return "";
-}
-
 static void check_error(const GError *error)
 {
     g_assert(error->domain == FAULT);
     g_assert(g_str_has_prefix(error->message, "imap"));
-    g_assert(g_utf8_validate(error->message, -1, NULL));
-    for (const char *c = error->message; *c != '\0'; c++)
-        g_assert(!g_ascii_iscntrl(*c));
+    check_text(error->message);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

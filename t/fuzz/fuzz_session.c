@@ -6,12 +6,13 @@
  * (128 and more: also answers to what was not asked yet); then come the server's words of each connection, up to a NUL. A server
  * that is asked when it has said all of them has closed the connection. */
 #include "imap/cleanup.h"
-#include "imap/connection.h"
 #include "imap/login.h"
 #include "imap/mailstore.h"
 #include "imap/space.h"
 #include "model/fault.h"
 #include "plan/step.h"
+
+#include "fake_wire.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -103,27 +104,6 @@ Transfer imap_connection_receive(ImapConnection *connection, char *buffer, gsize
         buffer[(*moved)++] = *connection->at++;
     }
     return *moved > 0 ? TRANSFER_MOVED : TRANSFER_BLOCKED;
-}
-
-/* Nobody else could make something of the wait. */
-WaitResult imap_connection_wait(ImapConnection *connection, gsize expected, gint64 gather_us, bool to_send, int wake_fd,
-                                gint64 deadline_us)
-{
-    (void)connection, (void)expected, (void)gather_us, (void)wake_fd, (void)deadline_us;
-    return to_send ? WAIT_READY : WAIT_DEADLINE;
-}
-
-const char *imap_connection_loss(const ImapConnection *connection)
-{
-    (void)connection;
-    return "";
-}
-
-static void check_text(const char *text)
-{
-    g_assert(g_utf8_validate(text, -1, NULL));
-    for (const char *c = text; *c != '\0'; c++)
-        g_assert(!g_ascii_iscntrl(*c));
 }
 
 static void check_error(bool done, const GError *error)
