@@ -1,7 +1,7 @@
 #include "imap/login.h"
 
+#include "imap/capability.h"
 #include "imap/greeting.h"
-#include "imap/reply.h"
 
 #include <string.h>
 
@@ -15,14 +15,14 @@ typedef struct {
     gsize heard;        /* octets so far */
     guint commands;
     char *server;       /* as it calls itself; NULL: it does not */
-    char *capabilities; /* their names with blanks between; NULL: it has not told, or not since TLS began */
+    GStrv capabilities; /* NULL: it has not told, or not since TLS began */
 } Login;
 
 static void login_clear(Login *login)
 {
     imap_connection_close(login->connection);
     g_free(login->server);
-    g_free(login->capabilities);
+    g_strfreev(login->capabilities);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Login, login_clear)
@@ -93,45 +93,15 @@ static bool receive(Login *login, GError **error)
 
 /* --- replies */
 
-static void note_capabilities(Login *login, const char *names)
-{
-    g_free(login->capabilities);
-    login->capabilities = g_strdup(names);
-}
-
-static void note_capability_reply(Login *login, const ImapReply *reply)
-{
-    g_autoptr(GString) names = g_string_new(NULL);
-
-    for (guint i = 1; i < reply->values->len; i++) {
-        const ImapValue *value = g_ptr_array_index(reply->values, i);
-
-        if (value->kind == IMAP_ATOM)
-            g_string_append_printf(names, "%s ", value->data);
-    }
-    note_capabilities(login, names->str);
-}
-
-/* What it tells of itself, whenever it does. */
+/* What the server tells of itself, whenever it does. */
 static void note_reply(Login *login, const ImapReply *reply)
 {
-    const ImapValue *first = reply->values->len > 0 ? g_ptr_array_index(reply->values, 0) : NULL;
-    bool is_capability = first != NULL && first->kind == IMAP_ATOM && g_ascii_strcasecmp(first->data, "CAPABILITY") == 0;
+    GStrv names = capability_names(reply);
 
-    if (reply->code != NULL && g_ascii_strncasecmp(reply->code, "CAPABILITY ", strlen("CAPABILITY ")) == 0)
-        note_capabilities(login, reply->code + strlen("CAPABILITY "));
-    else if (reply->kind == REPLY_UNTAGGED && is_capability)
-        note_capability_reply(login, reply);
-}
-
-static bool offers(const Login *login, const char *capability)
-{
-    g_auto(GStrv) names = login->capabilities != NULL ? g_strsplit(login->capabilities, " ", -1) : NULL;
-
-    for (gsize i = 0; names != NULL && names[i] != NULL; i++)
-        if (g_ascii_strcasecmp(names[i], capability) == 0)
-            return true;
-    return false;
+    if (names == NULL)
+        return;
+    g_strfreev(login->capabilities);
+    login->capabilities = names;
 }
 
 /* The next reply; NULL: there is none, and why. BYE is none. */
@@ -222,7 +192,7 @@ static bool begin_tls(Login *login, bool *again, GError **error)
 {
     g_autoptr(ImapReply) reply = NULL;
 
-    if (!offers(login, "STARTTLS")) {
+    if (!capability_offered(login->capabilities, "STARTTLS")) {
         opening_fail(login->opening, FAULT_RETRY, "the server must offer it, or use imaps://", error, "the server offers no STARTTLS");
         return false;
     }
@@ -236,7 +206,7 @@ static bool begin_tls(Login *login, bool *again, GError **error)
     }
     /* What was said in clear text may be anybody's (RFC 3501, 6.2.1). */
     g_string_truncate(login->input, 0);
-    g_clear_pointer(&login->capabilities, g_free);
+    g_clear_pointer(&login->capabilities, g_strfreev);
     return imap_connection_secure(login->connection, login->opening, again, error) && learn_capabilities(login, error);
 }
 
@@ -282,14 +252,14 @@ static bool authenticate(Login *login, GError **error)
 {
     g_autoptr(ImapReply) reply = NULL;
 
-    if (!offers(login, "AUTH=PLAIN")) {
+    if (!capability_offered(login->capabilities, "AUTH=PLAIN")) {
         g_set_error(error, FAULT, FAULT_STOP,
                     "%s: the server does not offer AUTH=PLAIN; check its SASL mechanisms, and whether it needs TLS",
                     login->opening->settings->uri);
         return false;
     }
     g_autofree char *secret = encode_secret(login->opening);
-    if (offers(login, "SASL-IR")) {
+    if (capability_offered(login->capabilities, "SASL-IR")) {
         g_autofree char *line = g_strconcat("AUTHENTICATE PLAIN ", secret, NULL);
 
         reply = run(login, line, NULL, error);

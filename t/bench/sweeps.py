@@ -8,18 +8,22 @@ import floor
 import knobs
 from growing import MAIN, memory_aim
 
+MANY = 20000
+
 
 def repetitions(people):
     return 9 if people <= 2000 else knobs.PAIRS
 
 
 def nothing_to_do(world, table, place, attributes):
+    """Of few people most of the time is the start of the process: the aim is about many."""
     dumps, syncs = [], []
+    aim = "<= 1.3" if place[1] >= MANY else ""
     for _ in range(repetitions(place[1])):
         dumps.append(world.dump(MAIN, attributes))
         syncs.append(world.sync(MAIN, 0, knobs.WORKERS))
-    for case, what, aim in (("nothing to do", "seconds", "<= 1.3"), ("  processor time of the client", "cpu", "")):
-        table.compare(place, case, "ms", *([1000 * run[what] for run in runs] for runs in (dumps, syncs)), aim)
+    for case, what, case_aim in (("nothing to do", "seconds", aim), ("  processor time of the client", "cpu", "")):
+        table.compare(place, case, "ms", *([1000 * run[what] for run in runs] for runs in (dumps, syncs)), case_aim)
     table.tell(place, "peak memory: nothing to do", "MiB", [run["rss_kib"] / 1024 for run in syncs], memory_aim(place[1]))
 
 
