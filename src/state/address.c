@@ -11,8 +11,6 @@ bool address_release(State *state, const char *domain, const char *unique_id, GE
                          domain, unique_id, "release addresses", error);
 }
 
-static const char FORGET[] = "DELETE FROM address WHERE domain = ? AND address = ? AND unique_id = ?";
-
 /* char* address in lower case -> const char* role. When the primary address stands among the aliases too, it is the primary one. */
 static GHashTable *list_wanted(const char *primary, GPtrArray *aliases)
 {
@@ -70,6 +68,7 @@ static bool write_address(State *state, const char *sql, const char *domain, con
 
 static bool forget_address(State *state, const char *domain, const char *unique_id, const char *address, GError **error)
 {
+    static const char FORGET[] = "DELETE FROM address WHERE domain = ? AND address = ? AND unique_id = ?";
     g_autoptr(Query) query = query_begin(state, FORGET, error);
 
     if (query == NULL)

@@ -72,9 +72,6 @@ def measure_size(growth, size, attributes):
 
 def measure_store(table, kind, attributes):
     sizes = knobs.sizes(kind)
-    if not sizes:
-        table.remarks.append(f"{kind}: not measured, since all sizes are above 2000; BENCH_DISK_SIZES names others")
-        return
     others = knobs.VERIFY + len(sizes) * 2 * knobs.ADDS
     missing = store.lacks_room(kind, growing.mailboxes(sizes, knobs.PAIRS) + others)
     if missing:
