@@ -43,7 +43,7 @@ static const char TRIGGERS_2[] =
     " (SELECT 1 FROM entry WHERE domain = old.domain AND unique_id = old.unique_id AND dn = old.dn)" NOTE_FORMER(
         TODAY, "SELECT old.dn AS name");
 
-/* The first two of these fired for each newcomer, too, which has given up nothing: a name goes when no column has it any more. */
+/* These two fired for each newcomer, too, which gives up nothing: a name goes when neither column has it any more. */
 #define NAME_GOES(name) "(old." name " IS NOT NULL AND old." name " IS NOT new.mailbox AND old." name " IS NOT new.renaming_to)"
 static const char TRIGGERS_3[] =
     "DROP TRIGGER entry_leaves_name; DROP TRIGGER entry_named_anew;"

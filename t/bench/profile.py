@@ -13,11 +13,13 @@ import subprocess
 import sys
 import time
 
+import many
 import world as worlds
 from growing import MAIN
 
 PEOPLE = int(os.environ.get("PROFILE_N") or 100)
 WORKERS = 4
+DOMAINS = 200
 TOP = 12
 LINE = re.compile(r"^\s*([\d,]+) +\([^)]*\) +(.*?)(?: \[(.*)\])?$")
 # Functions that only hand on what their callers ask for say nothing beside these.
@@ -62,12 +64,13 @@ class Profile:
         self.world = world
         self.number = 0
         self.file = None
+        self.word = MAIN  # whose domains
 
     def command(self, *arguments):
         self.number += 1
         self.file = self.world.directory / f"callgrind.{self.number}"
         return ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={self.file}", worlds.BUILD / "kolabd",
-                "--config", self.world.configure(MAIN, WORKERS), *arguments]
+                "--config", self.world.configure(self.word, WORKERS), *arguments]
 
     def sync(self, name, people, *arguments):
         say(name)
@@ -103,10 +106,18 @@ def main():
         profile.sync("first provisioning", PEOPLE)
         profile.sync("nothing to do", PEOPLE)
         profile.sync("verify everything", PEOPLE, "--resync")
+        world.set_quotas(MAIN, range(0, PEOPLE, 100), world.new_kib())
+        profile.sync("1 % changed", PEOPLE)
         profile.daemon("restart, nothing to do", 1, lambda: None, "entries read")
         profile.daemon("added one after the other", PEOPLE // 4, lambda: world.add_people(MAIN, PEOPLE // 4), "in order after")
         profile.daemon("many changed at once", PEOPLE, lambda: world.set_quotas(MAIN, range(PEOPLE), world.new_kib()),
                        "in order after")
+        others = {number: f"other{number}@{MAIN}.example.org" for number in range(PEOPLE // 4)}
+        profile.daemon("renamed one after the other", PEOPLE // 4, lambda: world.set_mail(MAIN, others), "in order after")
+        world.add_domains(many.WORD, DOMAINS, many.PEOPLE)
+        world.sync(many.WORD, DOMAINS * many.PEOPLE, WORKERS)
+        profile.word = many.WORD
+        profile.sync(f"nothing to do in {DOMAINS} domains", DOMAINS * many.PEOPLE)
     finally:
         world.close()
 
