@@ -31,10 +31,11 @@ def sockets_of(pid):
 
 
 def connections(pid):
-    """{(address, port): how many that a process has open to it}, as the kernel says."""
+    """{(address, port): how many that a process has open to it}, as the kernel says: some of them twice, when others come and go while
+    it tells."""
     ours = sockets_of(pid)
-    lines = pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
-    return collections.Counter(read_address(fields[2]) for fields in map(str.split, lines) if f"socket:[{fields[9]}]" in ours)
+    lines = map(str.split, pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return collections.Counter({fields[9]: read_address(fields[2]) for fields in lines if f"socket:[{fields[9]}]" in ours}.values())
 
 
 def read_address(text):
