@@ -49,17 +49,27 @@ static bool compare(State *state, const char *sql, const char *domain, const cha
     }
 }
 
+static Query *begin_for_address(State *state, const char *sql, const char *domain, const char *unique_id, const char *address,
+                                GError **error)
+{
+    Query *query = query_begin(state, sql, error);
+
+    if (query == NULL)
+        return NULL;
+    query_bind_text(query, 1, domain);
+    query_bind_text(query, 2, address);
+    query_bind_text(query, 3, unique_id);
+    return query;
+}
+
 /* `sql` takes (domain, address, unique id, role, time, whether the policy made it: it is not among `present`). */
 static bool write_address(State *state, const char *sql, const char *domain, const char *unique_id, const char *address,
                           const char *role, GHashTable *present, const char *now, GError **error)
 {
-    g_autoptr(Query) query = query_begin(state, sql, error);
+    g_autoptr(Query) query = begin_for_address(state, sql, domain, unique_id, address, error);
 
     if (query == NULL)
         return false;
-    query_bind_text(query, 1, domain);
-    query_bind_text(query, 2, address);
-    query_bind_text(query, 3, unique_id);
     query_bind_text(query, 4, role);
     query_bind_text(query, 5, now);
     query_bind_int(query, 6, present != NULL && !g_hash_table_contains(present, address));
@@ -69,14 +79,9 @@ static bool write_address(State *state, const char *sql, const char *domain, con
 static bool forget_address(State *state, const char *domain, const char *unique_id, const char *address, GError **error)
 {
     static const char FORGET[] = "DELETE FROM address WHERE domain = ? AND address = ? AND unique_id = ?";
-    g_autoptr(Query) query = query_begin(state, FORGET, error);
+    g_autoptr(Query) query = begin_for_address(state, FORGET, domain, unique_id, address, error);
 
-    if (query == NULL)
-        return false;
-    query_bind_text(query, 1, domain);
-    query_bind_text(query, 2, address);
-    query_bind_text(query, 3, unique_id);
-    return query_run(state, query, "give up an address", error);
+    return query != NULL && query_run(state, query, "give up an address", error);
 }
 
 /* An entry's rows become those that are wanted; only what differs is written, one row at a time: over several SQLite would keep a
@@ -162,14 +167,9 @@ static bool find_others(State *state, const char *sql, const char *domain, const
     bool row;
 
     for (guint i = 0; i < addresses->len; i++) {
-        g_autoptr(Query) query = query_begin(state, sql, error);
+        g_autoptr(Query) query = begin_for_address(state, sql, domain, unique_id, g_ptr_array_index(addresses, i), error);
 
-        if (query == NULL)
-            return false;
-        query_bind_text(query, 1, domain);
-        query_bind_text(query, 2, g_ptr_array_index(addresses, i));
-        query_bind_text(query, 3, unique_id);
-        if (!query_step(state, query, "look for the addresses of others", &row, error))
+        if (query == NULL || !query_step(state, query, "look for the addresses of others", &row, error))
             return false;
         if (row)
             g_hash_table_add(found, g_strdup(g_ptr_array_index(addresses, i)));
