@@ -34,8 +34,8 @@ bool imap_connection_has_pending(const ImapConnection *connection);
 
 /* Waits for octets from the server, with `to_send` also for room, and until `wake_fd` can be read (-1: not for that). `expected`: at
  * least so many must come, so that to be woken for each few of them is not worth it; what comes is not kept waiting for more than
- * `gather_us` all the same. A connection that ends is seen at once. Only when nothing
- * is pending, or imap_connection_receive was TRANSFER_BLOCKED: TLS may hold octets that the socket no longer shows. */
+ * `gather_us` all the same. A connection that ends is seen at once. Only when nothing is pending, or imap_connection_receive was
+ * TRANSFER_BLOCKED: TLS may hold octets that the socket no longer shows. */
 WaitResult imap_connection_wait(ImapConnection *connection, gsize expected, gint64 gather_us, bool to_send, int wake_fd,
                                 gint64 deadline_us);
 

@@ -279,10 +279,11 @@ static gsize expected_octets(const Run *run)
     const ImapCommand *current = find_current(run);
     const guint under_way = run->queued - run->answered, half = run->session->settings->window / 2;
     const guint wanted = run->queued < run->commands->len && under_way > half ? under_way - half : under_way;
-    gsize octets = under_way == 0 ? 0 : wanted * (strlen(current->tag) + strlen(" OK\r\n"));
+    gsize octets;
 
-    if (run->wake_fd >= 0)
+    if (run->wake_fd >= 0 || under_way == 0)
         return 0;
+    octets = wanted * (strlen(current->tag) + strlen(" OK\r\n"));
     return octets - MIN(octets, run->session->input->len);
 }
 
