@@ -1,4 +1,4 @@
-"""First provisioning. At a small size each run makes the mailboxes of a domain of that size. At others a domain grows: near each size
+"""First provisioning. At a small size each run makes the mailboxes of a domain of that size. At others a domain grows: before each size
 the floor makes the mailboxes of some people of its own, and kolabd those of as many of its domain, in turn."""
 
 import collections
@@ -9,8 +9,9 @@ import knobs
 import world as worlds
 
 MAIN, FLOOR = "main", "floor"
+WARM_UP = 200  # people: the first ones of a new store take the servers up to twice as long as those that follow
 SMALL = 500  # at up to so many people each run has a domain of its own
-CHUNK = 1500  # more people a run than this add nothing but time
+CHUNK = 800  # more people a run than this add nothing but time
 STARTS = 9
 SECONDS = "seconds"
 SERVERS = ("389-ds", "Cyrus")
@@ -22,13 +23,13 @@ def plan(have, size, pairs):
     missing = size - have
     if size <= SMALL:
         return missing, size
-    chunk = max(1, min(CHUNK, missing // (2 * pairs)))
+    chunk = max(1, min(CHUNK, missing // pairs))
     return missing - pairs * chunk, chunk
 
 
 def mailboxes(sizes, pairs):
     """How many there will be in the store that has grown through these sizes, the floor's with them."""
-    have = beside = 0
+    have, beside = 0, WARM_UP
     for size in sizes:
         beside += pairs * plan(have, size, pairs)[1] * (2 if size <= SMALL else 1)
         have = size
@@ -96,6 +97,7 @@ class Growth:
         self.world = world
         self.table = table
         self.floor_people = 0
+        self.run_floor(WARM_UP)
         world.add_people(MAIN, 0)
         world.add_people("nobody", 0)
         starts = [observe_nothing(world, "nobody") for _ in range(STARTS)]

@@ -27,7 +27,7 @@ class Parts(unittest.TestCase):
         self.assertEqual(Row(("tmpfs", 1), "x", "MiB", [], [20], [], "< 32").met, "yes")
 
     def test_growth_ends_at_each_size(self):
-        for sizes in ([300, 2000, 20000], [5], [50, 57], [100000]):
+        for sizes in ([300, 2000, 20000], [5], [50, 57], [2000], [100000]):
             have = 0
             for size in sizes:
                 at_once, chunk = growing.plan(have, size, 5)
@@ -36,8 +36,8 @@ class Parts(unittest.TestCase):
                 self.assertEqual(at_once + (5 * chunk if size > growing.SMALL else 0), size - have)
                 have = size
 
-    def test_a_store_of_the_default_sizes_has_half_as_many_mailboxes_again(self):
-        self.assertEqual(growing.mailboxes([300, 2000, 20000], 5), 20000 + 2 * 5 * 300 + 850 + 7500)
+    def test_a_store_of_the_default_sizes_has_room_for_the_floors_too(self):
+        self.assertEqual(growing.mailboxes([300, 2000, 20000], 5), 20000 + 200 + 2 * 5 * 300 + 1700 + 4000)
 
     def test_a_picture_is_well_formed_and_leaves_out_what_it_does_not_know(self):
         lines = ["# processor: 2 x <any>", "store,size,case,who,median,lowest,highest,unit,ratio,aim,met",
