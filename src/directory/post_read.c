@@ -9,16 +9,13 @@ static void element_free(BerElement *element)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerElement, element_free)
 
-LDAPControl *post_read_ask(GPtrArray *attributes)
+LDAPControl *post_read_ask(const char *const *attributes)
 {
     g_autoptr(BerElement) element = ber_alloc_t(LBER_USE_DER);
-    g_autoptr(GPtrArray) names = g_ptr_array_copy(attributes, NULL, NULL);
     LDAPControl *control = NULL;
     struct berval value;
 
-    g_ptr_array_set_free_func(names, NULL);
-    g_ptr_array_add(names, NULL);
-    if (element == NULL || ber_printf(element, "{v}", (char **)names->pdata) < 0 || ber_flatten2(element, &value, 0) != 0
+    if (element == NULL || ber_printf(element, "{v}", attributes) < 0 || ber_flatten2(element, &value, 0) != 0
         || ldap_control_create(LDAP_CONTROL_POST_READ, 0, &value, 1, &control) != LDAP_SUCCESS)
         return NULL;
     return control;

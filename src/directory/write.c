@@ -69,13 +69,19 @@ static bool take_result(Connection *connection, LDAPMessage *message, const char
     return result == LDAP_SUCCESS || connection_fail(connection, fault_of_write(result), operation, result, error);
 }
 
+/* The names of a list that list_first_values gave, as libldap takes them. */
+static const char *const *names_of(const GPtrArray *attributes)
+{
+    return (const char *const *)attributes->pdata;
+}
+
 /* `ask`: attributes (of char*) of which *entry_after is to tell; empty: none. */
 static bool modify(Connection *connection, const char *dn, GPtrArray *modifications, GPtrArray *ask, struct berval **entry_after,
                    GError **error)
 {
     g_autofree char *operation = g_strdup_printf("modify \"%s\"", dn);
     g_autoptr(LDAPMessage) message = NULL;
-    LDAPControl *controls[] = {ask->len > 0 ? post_read_ask(ask) : NULL, NULL};
+    LDAPControl *controls[] = {ask->len > 0 ? post_read_ask(names_of(ask)) : NULL, NULL};
     int result, id;
 
     g_ptr_array_add(modifications, NULL);
@@ -93,10 +99,10 @@ static bool is_first_value(const Step *step)
     return step->single && step->remove->len == 0 && step->add->len == 1;
 }
 
-/* The attributes that get one: of char*, which belong to the steps. */
+/* The attributes that get one: of char*, which belong to the steps; NULL-terminated. */
 static GPtrArray *list_first_values(GPtrArray *steps)
 {
-    GPtrArray *attributes = g_ptr_array_new();
+    GPtrArray *attributes = g_ptr_array_new_null_terminated(0, NULL, true);
 
     for (guint i = 0; i < steps->len; i++)
         if (is_first_value(g_ptr_array_index(steps, i)))
@@ -122,12 +128,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(After, after_clear)
 /* A server that has no post-read control is asked. */
 static bool read_back(Connection *connection, const char *dn, GPtrArray *attributes, LDAPMessage **message, GError **error)
 {
-    g_autoptr(GPtrArray) names = g_ptr_array_copy(attributes, NULL, NULL);
     int id;
 
-    g_ptr_array_set_free_func(names, NULL);
-    g_ptr_array_add(names, NULL);
-    return connection_send_search(connection, dn, LDAP_SCOPE_BASE, "(objectClass=*)", (const char *const *)names->pdata, NULL, &id, error)
+    return connection_send_search(connection, dn, LDAP_SCOPE_BASE, "(objectClass=*)", names_of(attributes), NULL, &id, error)
         && connection_wait_search(connection, id, dn, message, error);
 }
 

@@ -49,12 +49,9 @@ END_TEST
 
 START_TEST(what_is_asked_for_is_a_list_of_attributes_and_not_critical)
 {
-    g_autoptr(GPtrArray) attributes = g_ptr_array_new();
-    LDAPControl *control;
+    static const char *const attributes[] = {"mail", "mailHost", NULL};
+    LDAPControl *control = post_read_ask(attributes);
 
-    g_ptr_array_add(attributes, (gpointer)"mail");
-    g_ptr_array_add(attributes, (gpointer)"mailHost");
-    control = post_read_ask(attributes);
     ck_assert_ptr_nonnull(control);
     ck_assert_str_eq(control->ldctl_oid, "1.3.6.1.1.13.2");
     ck_assert_int_eq(control->ldctl_iscritical, 0);
