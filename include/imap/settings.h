@@ -10,7 +10,7 @@ typedef struct {
     char *ca_file;        /* NULL: the system's */
     bool insecure;        /* no TLS over loopback */
     bool tls_resumption;  /* of sessions as users, with a server that does it */
-    gint64 timeout_us;    /* without any progress */
+    gint64 timeout_us;    /* without any progress; an answer that trickles may take ten times as long */
     guint window;         /* commands in flight */
     guint max_sessions;   /* at the same time, to each server; 0: as many as the workers need */
     GPtrArray *backends;  /* of ImapBackend*: those servers behind the frontend that are not reached by their own names; NULL: none */

@@ -76,7 +76,7 @@ const Setting config_settings[] = {
      .help = "resume TLS for sessions as users, with TLS 1.2, where the server does; false: always the newest TLS"},
     {"imap.timeout", &type_duration, PLACE_INHERITED, IMAP_FIELD(timeout_us), .fallback = "30s",
      .min = 100 * MS, .max = DAY,
-     .help = "longest wait for the server without any progress"},
+     .help = "longest wait for the server without any progress; ten times that for an answer that trickles"},
     {"imap.window", &type_count, PLACE_INHERITED, IMAP_FIELD(window), .fallback = "64", .min = 1, .max = 1024,
      .help = "commands sent ahead of their answers"},
     {"imap.max_sessions", &type_count, PLACE_INHERITED, IMAP_FIELD(max_sessions), .fallback = "0", .max = 1024,

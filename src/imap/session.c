@@ -19,6 +19,10 @@ enum { REPLIES_OCTETS_MAX = 67108864 };
 #define GATHER_MIN_US ((gint64)G_USEC_PER_SEC / 100)
 #define GATHER_MAX_US ((gint64)G_USEC_PER_SEC / 5)
 
+/* An answer that grows by less than this comes from nobody who works on it: it may take so many times as long as a server may be
+ * silent, and as long as its octets take at this rate. */
+enum { TRICKLE_PATIENCE = 10, TRICKLE_OCTETS_S = 1024 };
+
 typedef struct Run Run;
 
 struct ImapSession {
@@ -49,6 +53,8 @@ struct Run {
     bool send_failed;
     bool readable; /* there may be octets to read; otherwise only a wait tells */
     gint64 begun_us;
+    gint64 answer_us;    /* since when the next answer is awaited */
+    gsize answer_octets; /* that came since */
     gint64 deadline_us;
     int wake_fd; /* ends a wait; -1: nothing does */
 };
@@ -103,17 +109,35 @@ static ImapCommand *find_current(const Run *run)
     return run->answered < run->commands->len ? g_ptr_array_index(run->commands, run->answered) : NULL;
 }
 
+/* `command` NULL: the server, whatever is asked. */
+static gint64 timeout_us(const Run *run, const ImapCommand *command)
+{
+    return MAX(run->session->settings->timeout_us, command != NULL ? command->timeout_us : 0);
+}
+
 /* Who began an answer goes on with it, or never: a frontend whose backend died in the middle says half a line and waits. */
 static gint64 patience_us(const Run *run)
 {
-    const ImapCommand *current = run->session->input->len > 0 ? NULL : find_current(run);
+    return timeout_us(run, run->session->input->len > 0 ? NULL : find_current(run));
+}
 
-    return MAX(run->session->settings->timeout_us, current != NULL ? current->timeout_us : 0);
+/* When the next answer must be there, though octets come. */
+static gint64 trickle_end_us(const Run *run)
+{
+    return run->answer_us + TRICKLE_PATIENCE * timeout_us(run, find_current(run))
+        + (gint64)(run->answer_octets / TRICKLE_OCTETS_S) * G_USEC_PER_SEC;
 }
 
 static void set_deadline(Run *run)
 {
-    run->deadline_us = g_get_monotonic_time() + patience_us(run);
+    run->deadline_us = MIN(g_get_monotonic_time() + patience_us(run), trickle_end_us(run));
+}
+
+static void await_answer(Run *run)
+{
+    run->answer_us = g_get_monotonic_time();
+    run->answer_octets = 0;
+    set_deadline(run);
 }
 
 /* Always false: "URI: PROBLEM COMMAND ENDING". */
@@ -260,6 +284,7 @@ static bool receive(Run *run, bool *moved, GError **error)
     case TRANSFER_MOVED:
         *moved = true;
         run->readable = imap_connection_has_pending(run->session->connection);
+        run->answer_octets += len;
         g_string_append_len(run->session->input, buffer, (gssize)len);
         return take_replies(run, error);
     case TRANSFER_BLOCKED:
@@ -300,6 +325,8 @@ static bool wait_for_server(Run *run, GError **error)
     case WAIT_STOPPED:
         return fail(run, "stopped while waiting for the answer to", "", error);
     case WAIT_DEADLINE:
+        if (run->deadline_us == trickle_end_us(run))
+            return fail(run, "the server sends next to nothing, and does not come to an end, in answer to", "", error);
         ending = g_strdup_printf(" within %.3g s", (double)patience_us(run) / G_USEC_PER_SEC);
         return fail(run, "the server does not answer", ending, error);
     }
@@ -309,6 +336,7 @@ static bool wait_for_server(Run *run, GError **error)
 /* Sends and reads what is possible now, and waits when nothing is. */
 static bool advance(Run *run, GError **error)
 {
+    const guint answered = run->answered;
     bool moved = false;
 
     if (stop_asked_now(run->session->stop))
@@ -319,7 +347,10 @@ static bool advance(Run *run, GError **error)
         return false;
     if (!moved)
         return wait_for_server(run, error);
-    set_deadline(run);
+    if (run->answered > answered)
+        await_answer(run);
+    else
+        set_deadline(run);
     return true;
 }
 
@@ -335,7 +366,7 @@ static Run begin(ImapSession *session, GPtrArray *commands)
         .wake_fd = -1,
     };
 
-    set_deadline(&run);
+    await_answer(&run);
     session->next_tag += commands->len;
     session->died = false;
     return run;
@@ -375,7 +406,7 @@ void imap_session_add(ImapSession *session, ImapCommand *command)
     }
     if (run->commands->len == 0) {
         run->first_tag = session->next_tag;
-        set_deadline(run);
+        await_answer(run);
     }
     imap_command_reset(command);
     g_ptr_array_add(run->commands, command);
@@ -427,7 +458,7 @@ bool imap_session_alive(ImapSession *session)
     if (session->dead)
         return false;
     g_auto(Run) run = begin(session, nothing);
-    while (moved) {
+    while (moved && !session->dead) {
         moved = false;
         if (!receive(&run, &moved, NULL))
             session->dead = true;

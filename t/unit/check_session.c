@@ -403,6 +403,57 @@ START_TEST(silence_ends_at_the_deadline)
 }
 END_TEST
 
+/* So many octets each time, as a reply that tells nothing; NULL: the other end is gone. */
+static bool say_something(int fd, int octets)
+{
+    g_autofree char *line = g_strdup_printf("* OK %*s\r\n", octets - (int)strlen("* OK \r\n"), "still at it");
+
+    g_usleep(50000);
+    return send(fd, line, strlen(line), MSG_NOSIGNAL) > 0;
+}
+
+static void trickle(int fd)
+{
+    greet(fd);
+    while (say_something(fd, 18))
+        continue;
+}
+
+START_TEST(an_answer_that_trickles_ends_too)
+{
+    settings.timeout_us = G_USEC_PER_SEC / 4;
+    g_autoptr(ImapSession) session = connect_to(trickle);
+    gint64 start = g_get_monotonic_time();
+
+    assert_run_fails(session, 2, 0, "sends next to nothing, and does not come to an end, in answer to CREATE \"user/0@example.org\"");
+    ck_assert_int_ge(g_get_monotonic_time() - start, 10 * settings.timeout_us);
+}
+END_TEST
+
+static void answer_fully(int fd)
+{
+    gint64 begun_us;
+
+    greet(fd);
+    g_autofree char *line = hear(fd);
+    begun_us = g_get_monotonic_time();
+    while (g_get_monotonic_time() - begun_us < 11 * settings.timeout_us && say_something(fd, 500))
+        continue;
+    answer(fd, line, "OK Completed");
+    hear_out(fd);
+}
+
+START_TEST(an_answer_may_take_long_that_says_much)
+{
+    settings.timeout_us = G_USEC_PER_SEC / 4;
+    g_autoptr(ImapSession) session = connect_to(answer_fully);
+    g_autoptr(GPtrArray) commands = make_commands(1);
+    g_autoptr(GError) error = NULL;
+
+    ck_assert_msg(imap_session_run(session, commands, &error), "%s", error != NULL ? error->message : "");
+}
+END_TEST
+
 static gpointer stop_soon(gpointer data)
 {
     (void)data;
@@ -758,6 +809,8 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, a_fatal_bye_is_a_death);
     tcase_add_test(tcase, a_session_closed_at_rest_is_not_alive);
     tcase_add_test(tcase, silence_ends_at_the_deadline);
+    tcase_add_test(tcase, an_answer_that_trickles_ends_too);
+    tcase_add_test(tcase, an_answer_may_take_long_that_says_much);
     tcase_add_test(tcase, stopping_ends_the_wait);
     tcase_add_loop_test(tcase, a_mad_server_costs_the_session_and_is_named, 0, G_N_ELEMENTS(faults));
     tcase_add_loop_test(tcase, a_refused_connection_says_why, 0, G_N_ELEMENTS(refusals));
