@@ -1,8 +1,7 @@
-/* pipeline.h - commands that are sent ahead of their answers, and what is awaited until when. Private to this
- * folder.
+/* pipeline.h - commands that are sent ahead of their answers, and what is awaited until when. Private to this folder.
  *
- * session.h says what a pipeline promises; this is the work: how much is in one write, how far ahead, whose
- * an answer is, and when the server has had time enough. */
+ * session.h says what a pipeline promises; this is the work: how much is in one write, how far ahead, whose an answer is, and when the
+ * server has had time enough. */
 #pragma once
 
 #include "imap/command.h"
