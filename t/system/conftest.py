@@ -26,7 +26,7 @@ from murder import MurderLab, may_listen, open_murder  # noqa: E402
 from outputs import check_no_secret  # noqa: E402
 from polling import wait_until as poll  # noqa: E402
 from proxied import ProxiedLab  # noqa: E402
-from servers import FixedServers, Servers  # noqa: E402
+from servers import FixedServers, Server, Servers  # noqa: E402
 
 NUMBERS = itertools.count(1)
 
@@ -56,6 +56,23 @@ def lab(servers, witnesses, tmp_path, request):
     with open_lab(servers, witnesses, next(NUMBERS), tmp_path) as opened:
         request.node.kolabd_log = opened.kolabd.log
         yield opened
+    check_no_secret(tmp_path)
+
+
+@pytest.fixture
+def open_server(servers, witnesses, tmp_path, request):
+    """open_server("line for imapd.conf") gives a lab on a Cyrus of its own, made with these options of imap-up.sh."""
+    with contextlib.ExitStack() as stack:
+        def start(*lines, **options):
+            extra = tmp_path / "imapd.extra"
+            extra.write_text("".join(f"{line}\n" for line in lines))
+            server = Server("imap", servers.directory, f"imap-{tmp_path.name}", IMAP_EXTRA=str(extra), **options)
+            stack.callback(server.stop)
+            server.start()
+            opened = stack.enter_context(open_lab(servers, witnesses, server.env["IMAPS_PORT"], tmp_path, server))
+            request.node.kolabd_log = opened.kolabd.log
+            return opened
+        yield start
     check_no_secret(tmp_path)
 
 

@@ -5,9 +5,6 @@ import collections
 
 import pytest
 
-from lab import open_lab
-from servers import Server
-
 ID = "/shared/vendor/cmu/cyrus-imapd/uniqueid"
 PEOPLE = 12
 
@@ -35,16 +32,9 @@ def check_mails(lab, count=PEOPLE, name="p"):
 
 
 @pytest.fixture
-def lab(servers, witnesses, tmp_path, request):
-    """On a server of its own, which has no default partition."""
-    server = Server("imap", servers.directory, f"imap-{tmp_path.name}", LAB_CHOOSES="1")
-    server.start()
-    try:
-        with open_lab(servers, witnesses, server.env["IMAPS_PORT"], tmp_path, server) as opened:
-            request.node.kolabd_log = opened.kolabd.log
-            yield opened
-    finally:
-        server.stop()
+def lab(open_server):
+    """On a server that has no default partition."""
+    return open_server(LAB_CHOOSES="1")
 
 
 def test_people_who_come_at_the_same_time_have_mailboxes_of_their_own(lab, kolabd):

@@ -1,34 +1,14 @@
 """TLS with Cyrus: sessions as users are resumed where the server does it, and everybody is served where it does not."""
 
 import collections
-import contextlib
 import pathlib
 import re
 
 import pytest
 
-from lab import open_lab
-from servers import Server
-
 PEOPLE = 8
 TRIES = 22  # the first one, and those after which none is offered any more
 HANDSHAKE = re.compile(r"starttls: (TLSv1\.\d) with .* bits (new|reused)\)")
-
-
-@pytest.fixture
-def open_server(servers, witnesses, tmp_path, request):
-    """open_server("line for imapd.conf") gives a lab on a server of its own."""
-    with contextlib.ExitStack() as stack:
-        def start(*lines):
-            extra = tmp_path / "imapd.extra"
-            extra.write_text("".join(f"{line}\n" for line in lines))
-            server = Server("imap", servers.directory, f"imap-{tmp_path.name}", IMAP_EXTRA=str(extra))
-            stack.callback(server.stop)
-            server.start()
-            lab = stack.enter_context(open_lab(servers, witnesses, server.env["IMAPS_PORT"], tmp_path, server))
-            request.node.kolabd_log = lab.kolabd.log
-            return lab
-        yield start
 
 
 def provision(lab, people=PEOPLE, **imap):
