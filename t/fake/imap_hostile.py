@@ -90,6 +90,12 @@ def endless_noise(session, _):
         session.say('* OK Still here\r\n' * 4096)
 
 
+def trickle(session, _):
+    while True:
+        session.say('* OK Still here\r\n')
+        time.sleep(0.05)
+
+
 def nested(session, _):
     session.say('* METADATA ' + '(' * 65536 + '\r\n')
     session.hear_out()
@@ -121,7 +127,7 @@ def misunderstand(session, tag):
 
 MODES = {f.__name__.replace('_', '-'): f for f in (
     close, half, bye, bye_open, bye_inside, fatal, silent, garbage, wrong_tag, continuation, endless_line, endless_data,
-    endless_noise, nested, many_literals, huge_literal, drip, refuse, misunderstand)}
+    endless_noise, trickle, nested, many_literals, huge_literal, drip, refuse, misunderstand)}
 # After these the session goes on; the first have answered the command, too.
 ANSWERED = (refuse, misunderstand)
 GO_ON = (drip, *ANSWERED)

@@ -30,10 +30,11 @@ LOST = {"close": "closed the connection instead of answering", "half": "closed t
         "bye-inside": "closed the connection instead of answering", "fatal": "after BYE: Fatal error: Internal error: assertion failed",
         "silent": "does not answer", "garbage": "not understood as IMAP", "wrong-tag": "answers what was not asked",
         "continuation": "asks for more data", "endless-line": "line too long", "endless-data": "sends too much",
-        "endless-noise": "sends too much", "nested": "nested too deep", "many-literals": "line too long",
+        "endless-noise": "sends too much", "trickle": "sends next to nothing, and does not come to an end",
+        "nested": "nested too deep", "many-literals": "line too long",
         "huge-literal": "literal too long"}
-# Ways that say nothing more, so that only time ends them.
-PATIENT = ("silent", "bye-open")
+# Ways that say nothing more, or next to nothing, so that only time ends them.
+PATIENT = {"silent": {"timeout": "2s"}, "bye-open": {"timeout": "2s"}, "trickle": {"timeout": "400ms"}}
 # At which commands a BYE was not tried yet, and what a sync ends with.
 BYES = {"ID": 1, "GETQUOTA": 3, "LSUB": 3, "CREATE": 3, "SETMETADATA": 3, "SUBSCRIBE": 3, "LOGOUT": 0}
 REFUSED = {"refuse": 'answers NO "Refused by command"', "misunderstand": 'answers BAD "Refused by command"'}
@@ -106,7 +107,7 @@ def test_a_sync_names_every_way_of_going_wrong_with_the_server_and_ends(lab, hos
     # (server, exit status, part of the last message)
     expected = []
     for mode, problem in LOST.items():
-        patience = {"timeout": "2s"} if mode in PATIENT else {}
+        patience = PATIENT.get(mode, {})
         expected += [(hostile(f"{mode}-connected", mode, **patience), 1, problem),
                      (hostile(f"{mode}-login", mode, "--at", "AUTHENTICATE", timeout="2s"), 1, ""),
                      (hostile(f"{mode}-first", mode, "--at", "GETQUOTA", **patience), 3, problem),
