@@ -1,4 +1,4 @@
-/* tsan_glib.c - tells ThreadSanitizer about GLib's locks. GLib is not instrumented and its locks are futexes, not
+/* tsan_glib.c - tells ThreadSanitizer about GLib's locks and pools. GLib is not instrumented and its locks are futexes, not
  * pthread's, so that without this every access under a GMutex looks like a race. Linked in place of GLib's functions
  * when SANITIZE has thread; threads need nothing, because GLib makes them by pthread_create.
  *
@@ -98,4 +98,46 @@ void g_once_init_leave(volatile void *location, gsize result)
     FIND_REAL(g_once_init_leave)
     __tsan_release((void *)location);
     real(location, result);
+}
+
+/* A pool hands data over under a lock inside of GLib; who frees it and waits has seen the end of all that was pushed. */
+typedef struct {
+    GFunc function;
+    gpointer user_data;
+} Pooled;
+
+static void run_pooled(gpointer data, gpointer user_data)
+{
+    Pooled *pooled = user_data;
+
+    __tsan_acquire(data);
+    pooled->function(data, pooled->user_data);
+    __tsan_release(pooled);
+}
+
+GThreadPool *g_thread_pool_new(GFunc function, gpointer user_data, gint max_threads, gboolean exclusive, GError **error)
+{
+    FIND_REAL(g_thread_pool_new)
+    Pooled *pooled = g_new(Pooled, 1);
+
+    *pooled = (Pooled){.function = function, .user_data = user_data};
+    return real(run_pooled, pooled, max_threads, exclusive, error);
+}
+
+gboolean g_thread_pool_push(GThreadPool *pool, gpointer data, GError **error)
+{
+    FIND_REAL(g_thread_pool_push)
+    __tsan_release(data);
+    return real(pool, data, error);
+}
+
+void g_thread_pool_free(GThreadPool *pool, gboolean immediate, gboolean wait)
+{
+    Pooled *pooled = pool->user_data;
+
+    FIND_REAL(g_thread_pool_free)
+    g_assert(wait);
+    real(pool, immediate, wait);
+    __tsan_acquire(pooled);
+    g_free(pooled);
 }
