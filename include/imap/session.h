@@ -31,8 +31,8 @@ const char *imap_session_server(const ImapSession *session);
 /* Sends all commands as a pipeline and waits for all answers; NO and BAD are answers, not errors. Untagged data belongs
  * to the first command that has no answer yet; untagged OK, NO and BAD are dropped. Answers of an earlier run are
  * forgotten first. The commands' status fields say how far it got also when it fails. FAULT_RETRY: the connection was
- * lost (the message names the command the server did not answer), timed out, or speaks no IMAP, or the replies together
- * take more than 64 MiB. */
+ * lost (the message names the command the server did not answer), timed out, or speaks no IMAP, an answer trickles without an
+ * end, or the replies together take more than 64 MiB. */
 bool imap_session_run(ImapSession *session, GPtrArray *commands, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The same piece by piece, for who gets more to send while answers are under way: `command` is sent behind those that are (it must
