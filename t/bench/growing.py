@@ -11,7 +11,7 @@ import world as worlds
 MAIN, FLOOR = "main", "floor"
 WARM_UP = 200  # people: the first ones of a new store take the servers up to twice as long as those that follow
 SMALL = 500  # at up to so many people each run has a domain of its own
-CHUNK = 800  # more people a run than this add nothing but time
+CHUNK = 1500  # more people a run than this add nothing but time
 STARTS = 9
 SECONDS = "seconds"
 SERVERS = ("389-ds", "Cyrus")
