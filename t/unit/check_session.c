@@ -403,7 +403,7 @@ START_TEST(silence_ends_at_the_deadline)
 }
 END_TEST
 
-/* So many octets each time, as a reply that tells nothing; NULL: the other end is gone. */
+/* So many octets each time, as a reply that tells nothing; false: the other end is gone. */
 static bool say_something(int fd, int octets)
 {
     g_autofree char *line = g_strdup_printf("* OK %*s\r\n", octets - (int)strlen("* OK \r\n"), "still at it");
