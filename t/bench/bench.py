@@ -73,7 +73,7 @@ def measure_size(growth, size, attributes):
 def measure_store(table, kind, attributes):
     sizes = knobs.sizes(kind)
     others = knobs.VERIFY + len(sizes) * 2 * knobs.ADDS
-    missing = store.lacks_room(kind, growing.mailboxes(sizes, knobs.PAIRS) + others)
+    missing = store.lacks_room(kind, growing.mailboxes(sizes, knobs.PORTIONS) + others)
     if missing:
         table.remarks.append(f"{kind}: not measured, since {missing}")
         return

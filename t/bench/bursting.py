@@ -15,7 +15,7 @@ from burst import Burst  # of t/system, which world knows the way to
 from growing import MAIN
 
 WORD = "bareburst"  # of the entries that change when the floor is at work
-ROUNDS = 3
+ROUNDS, ROUNDS_MOST = 5, 25  # more of few people, who take a fraction of a second
 AT_ONCE = 50
 
 
@@ -71,7 +71,7 @@ def measure(world, table, place, daemon):
     count = min(knobs.BURST, world.counts[MAIN])
     world.add_people(WORD, count - world.counts[WORD])
     floors, kolabd = [], []
-    for _ in range(ROUNDS):
+    for _ in range(max(ROUNDS, min(ROUNDS_MOST, knobs.BURST // count))):
         floors.append(count / bare_seconds(world, count))
         kolabd.append(count / kolabd_seconds(world, daemon, count))
     table.compare(place, "many changed at once", "changes/s", floors, kolabd)

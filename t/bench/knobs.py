@@ -18,6 +18,7 @@ DISK_SIZES = sorted(map(int, words("BENCH_DISK_SIZES", " ".join(map(str, SIZES))
 ONLY = words("BENCH_CASES", "nothing verify restart changed burst add rename")
 WORKERS = number("BENCH_WORKERS", 4)
 PAIRS = number("BENCH_PAIRS", 9)  # of runs of the floor and of kolabd for each result
+PORTIONS = number("BENCH_PORTIONS", 40)  # such pairs for first provisioning, at most
 VERIFY = number("BENCH_VERIFY_N", 2000)
 BURST = number("BENCH_BURST_N", 5000)
 ADDS = number("BENCH_ADDS", 200)

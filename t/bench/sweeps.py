@@ -11,15 +11,11 @@ from growing import MAIN, memory_aim
 MANY = 20000
 
 
-def repetitions(people):
-    return 9 if people <= 2000 else knobs.PAIRS
-
-
 def nothing_to_do(world, table, place, attributes):
     """Of few people most of the time is the start of the process: the aim is about many."""
     dumps, syncs = [], []
     aim = "<= 1.3" if place[1] >= MANY else ""
-    for _ in range(repetitions(place[1])):
+    for _ in range(knobs.PAIRS):
         dumps.append(world.dump(MAIN, attributes))
         syncs.append(world.sync(MAIN, 0, knobs.WORKERS))
     for case, what, case_aim in (("nothing to do", "seconds", aim), ("  processor time of the client", "cpu", "")):

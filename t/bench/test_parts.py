@@ -27,17 +27,21 @@ class Parts(unittest.TestCase):
         self.assertEqual(Row(("tmpfs", 1), "x", "MiB", [], [20], [], "< 32").met, "yes")
 
     def test_growth_ends_at_each_size(self):
-        for sizes in ([300, 2000, 20000], [5], [50, 57], [2000], [100000]):
+        for sizes in ([300, 2000, 20000], [5], [50, 57], [600, 601], [2000], [100000]):
             have = 0
             for size in sizes:
-                at_once, chunk = growing.plan(have, size, 5)
-                self.assertGreaterEqual(chunk, 1)
+                at_once, people, runs = growing.plan(have, size, 40)
+                self.assertGreaterEqual(min(people, runs), 1)
                 self.assertGreaterEqual(at_once, 0)
-                self.assertEqual(at_once + (5 * chunk if size > growing.SMALL else 0), size - have)
+                self.assertEqual(at_once + (runs * people if size > growing.SMALL else 0), size - have)
                 have = size
 
+    def test_more_people_are_measured_in_more_portions_and_not_in_long_ones(self):
+        for have, size, runs, people in ((300, 2000, 17, 100), (2000, 20000, 40, 200), (0, 300, 15, 300), (600, 650, 1, 50)):
+            self.assertEqual(growing.plan(have, size, 40)[1:], (people, runs))
+
     def test_a_store_of_the_default_sizes_has_room_for_the_floors_too(self):
-        self.assertEqual(growing.mailboxes([300, 2000, 20000], 5), 20000 + 200 + 2 * 5 * 300 + 1700 + 7500)
+        self.assertEqual(growing.mailboxes([300, 2000, 20000], 40), 20000 + 200 + 2 * 15 * 300 + 1700 + 8000)
 
     def test_a_picture_is_well_formed_and_leaves_out_what_it_does_not_know(self):
         lines = ["# processor: 2 x <any>", "store,size,case,who,median,lowest,highest,unit,ratio,aim,met",
