@@ -2,12 +2,12 @@
 
 #include "model/fault.h"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 /* More than a second, since what counts are the seconds of another machine's clock. */
 #define SEED_APART_US (1100 * (gint64)1000)
-#define LOOK_US (20 * (gint64)1000)
 
 /* What a worker wants done; on its stack, under the lane's lock. */
 typedef struct {
@@ -25,7 +25,7 @@ typedef struct {
     bool led;              /* somebody has the session: that one alone touches it, without the lock */
     GQueue waiting;        /* of Job*: not yet sent */
     GQueue sent;           /* of Job* */
-    int wake_fd;           /* tells who leads that something waits */
+    int wake_fd;           /* tells who leads that something waits, or that another lane's turn ended */
     bool anywhere;         /* the server is not given: all of them may be asked */
     ImapSession *session;  /* NULL: none open */
     bool seeded;           /* a place has been chosen in this session */
@@ -149,26 +149,32 @@ static bool take_turn(Creator *creator, Lane *lane, gint64 *turn_us)
 
 static bool wait_for_turn(Creator *creator, Lane *lane, GError **error)
 {
+    eventfd_t count;
     gint64 turn_us;
 
     while (!take_turn(creator, lane, &turn_us)) {
-        gint64 until_us = MIN(turn_us, g_get_monotonic_time() + LOOK_US);
-
-        if (wait_for(creator->stop, -1, 0, until_us, false) != WAIT_STOPPED)
-            continue;
-        g_set_error(error, FAULT, FAULT_RETRY, "%s: stopped before a mailbox was made", creator->settings->uri);
-        return false;
+        if (wait_for(creator->stop, lane->wake_fd, POLLIN, turn_us, false) == WAIT_STOPPED) {
+            g_set_error(error, FAULT, FAULT_RETRY, "%s: stopped before a mailbox was made", creator->settings->uri);
+            return false;
+        }
+        eventfd_read(lane->wake_fd, &count);
     }
     return true;
 }
 
+/* Who waits for its turn learns when that is. */
 static void end_turn(Creator *creator, Lane *lane)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&creator->lock);
+    GHashTableIter iter;
+    gpointer other;
 
     lane->seeding = false;
     lane->seeded_us = g_get_monotonic_time();
     note_last(lane->seeded_us);
+    g_hash_table_iter_init(&iter, creator->lanes);
+    while (g_hash_table_iter_next(&iter, NULL, &other))
+        eventfd_write(((const Lane *)other)->wake_fd, 1);
 }
 
 /* Under the lane's lock; until it is the caller's. */

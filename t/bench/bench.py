@@ -70,12 +70,21 @@ def measure_size(growth, size, attributes):
     live.measure(world, table, place)
 
 
-def measure_store(table, kind, attributes):
+def sizes_with_room(table, kind):
     sizes = knobs.sizes(kind)
-    others = knobs.VERIFY + len(sizes) * 2 * knobs.ADDS
-    missing = store.lacks_room(kind, growing.mailboxes(sizes, knobs.PORTIONS) + others)
-    if missing:
-        table.remarks.append(f"{kind}: not measured, since {missing}")
+    while sizes:
+        others = knobs.VERIFY + len(sizes) * 2 * knobs.ADDS
+        missing = store.lacks_room(kind, growing.mailboxes(sizes, knobs.PORTIONS) + others)
+        if not missing:
+            break
+        table.remarks.append(f"{kind}, {sizes[-1]} people: not measured, since {missing}")
+        sizes = sizes[:-1]
+    return sizes
+
+
+def measure_store(table, kind, attributes):
+    sizes = sizes_with_room(table, kind)
+    if not sizes:
         return
     with open_world(kind) as world:
         world.stop_watching()
@@ -99,7 +108,12 @@ def measure_memory(table, attributes):
 def measure_others(table):
     if not knobs.MURDER and not knobs.DOMAINS:
         return
-    with open_world("tmpfs") as world:
+    kind = "tmpfs" if "tmpfs" in knobs.STORES else knobs.STORES[0]
+    missing = store.lacks_room(kind, 2 * knobs.PAIRS * knobs.MURDER)
+    if missing:
+        table.remarks.append(f"murder and domains: not measured, since {missing}")
+        return
+    with open_world(kind) as world:
         world.stop_watching()
         if knobs.MURDER and not may_listen():
             table.remarks.append("murder: not measured, since that needs the ports 143 and 993")
@@ -125,6 +139,8 @@ def describe():
 
 
 def main():
+    for kind in knobs.STORES:
+        store.check(kind)
     table, begin = Table(), time.monotonic()
     table.about = describe()
     try:

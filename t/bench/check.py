@@ -46,7 +46,7 @@ def first_provisioning(world, where=""):
 
 
 def as_admin(world, lines):
-    floor.run(floor.run_admin, floor.Server(world.imap), lines, 1)
+    floor.run(floor.run_admin, floor.Server(world.imap, as_users=False), lines, 1)
 
 
 def make_known(world, word):

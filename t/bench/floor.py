@@ -19,8 +19,9 @@ class Server:
     """A server, and TLS with it as kolabd has that: an administrator's session has the newest, users' sessions resume an earlier one, which
     Cyrus can do with TLS 1.2 only."""
 
-    def __init__(self, env):
+    def __init__(self, env, as_admin=True, as_users=True):
         self.env = env
+        self.as_admin, self.as_users = as_admin, as_users  # what for it is needed
         self.newest = ssl.create_default_context(cafile=env["CA_FILE"])
         self.resuming = ssl.create_default_context(cafile=env["CA_FILE"])
         self.resuming.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -32,15 +33,21 @@ class Server:
         """As many, each with a session as administrator. They share a session of TLS as kolabd's workers do, made as the last one: an imapd
         of Cyrus 3.6.1 that makes another forgets it."""
         servers = [copy.copy(self) for _ in range(connections)]
-        with concurrent.futures.ThreadPoolExecutor(connections) as pool:
-            for server, admin in zip(servers, pool.map(lambda _: self.open_admin(), servers)):
-                server.admin = admin
-        connection = self.connect("nobody")
-        connection.recv(READ_OCTETS)
-        log_out(connection)
+        if self.as_admin:
+            with concurrent.futures.ThreadPoolExecutor(connections) as pool:
+                for server, admin in zip(servers, pool.map(lambda _: self.open_admin(), servers)):
+                    server.admin = admin
+        if self.as_users:
+            self.begin_resuming()
         for server in servers:
             server.resumed = self.resumed
         return servers
+
+    def begin_resuming(self):
+        """Makes the session of TLS that users' sessions resume."""
+        connection = self.connect("nobody")
+        connection.recv(READ_OCTETS)
+        log_out(connection)
 
     def connect(self, user):
         plain = socket.create_connection((self.env["IMAP_HOST"], int(self.env["IMAPS_PORT"])))
@@ -158,12 +165,15 @@ def our_cpu():
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
+FORK = multiprocessing.get_context("fork")  # they have their sessions from here
+
+
 class Workers:
     """A process for each server that shares the users with the others, and a function (SERVER, USERS, CURSOR)."""
 
     def __init__(self, work, servers, users):
-        cursor = multiprocessing.Value("i", 0)
-        self.processes = [multiprocessing.Process(target=work, args=(server, users, cursor)) for server in servers]
+        cursor = FORK.Value("i", 0)
+        self.processes = [FORK.Process(target=work, args=(server, users, cursor)) for server in servers]
         for process in self.processes:
             process.start()
 

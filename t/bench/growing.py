@@ -5,9 +5,11 @@ what disturbs a machine takes seconds, so the median of many short runs says mor
 import collections
 import os
 import statistics
+import time
 
 import knobs
 import world as worlds
+from turns import in_turn
 
 MAIN, FLOOR = "main", "floor"
 WARM_UP = 200  # people: the first ones of a new store take the servers up to twice as long as those that follow
@@ -84,6 +86,8 @@ def observe(world, people, work):
 
 
 def observe_floor(world, word, begin, people):
+    """After a rest, as kolabd has one."""
+    time.sleep(worlds.REST_S)
     return observe(world, people, lambda: world.run_floor(world.users(word, people, begin), knobs.WORKERS))
 
 
@@ -119,15 +123,19 @@ class Growth:
         measure = self.measure_small if size <= SMALL else self.measure_growing
         bare, kolabd = measure(portions)
         tell(self.table, place, bare, kolabd)
-        if at_once and size > SMALL:
+        if portions.at_once > portions.people:
             self.table.tell(place, f"  {at_once.people} at once before, in one run", "users/s", at_once.rate)
         self.table.tell(place, "peak memory: first provisioning", "MiB", [run.rss_kib / 1024 for run in kolabd], memory_aim(size))
 
     def measure_small(self, portions):
         return self.in_turn(portions, lambda number: observe_kolabd(self.world, f"{MAIN}{portions.people}x{number}", portions.people))
 
+    def in_turn(self, portions, run_kolabd):
+        """The runs of the floor, and of kolabd."""
+        return in_turn(portions.runs, lambda _: self.run_floor(portions.people), run_kolabd)
+
     def measure_growing(self, portions):
-        """What kolabd needs to look at those that are there already is put aside."""
+        """What kolabd needs to look at those that are there already is put aside: by the head, since their number grows."""
         nothing = []
 
         def run_kolabd(_):
@@ -135,20 +143,9 @@ class Growth:
             return observe_kolabd(self.world, MAIN, portions.people)
 
         bare, kolabd = self.in_turn(portions, run_kolabd)
-        look = {what: max(0, statistics.median(run.cost[what] for run in nothing) - self.start[what]) for what in self.start}
-        for run in kolabd:
-            run.aside = look
-        return bare, kolabd
-
-    def in_turn(self, portions, run_kolabd):
-        """The runs of the floor, and of kolabd."""
-        bare, kolabd = [], []
-        for number in range(portions.runs):
-            if number % 2 == 0:
-                bare.append(self.run_floor(portions.people))
-            kolabd.append(run_kolabd(number))
-            if number % 2 == 1:
-                bare.append(self.run_floor(portions.people))
+        look = {what: max(0, statistics.median((run.cost[what] - self.start[what]) / run.people for run in nothing)) for what in self.start}
+        for run, before in zip(kolabd, nothing):
+            run.aside = {what: cost * before.people for what, cost in look.items()}
         return bare, kolabd
 
     def run_floor(self, people):

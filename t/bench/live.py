@@ -10,6 +10,7 @@ from bare import Bare
 from growing import MAIN, memory_aim
 from running import Running
 from table import share
+from turns import in_turn
 
 IDLE_S = 0.03  # until what one of them still does is done
 
@@ -19,12 +20,14 @@ def read_all(world, word, more=""):
 
 
 def restart(world, table, place, attributes):
-    ready, swept, dumps = [], [], []
-    for _ in range(knobs.PAIRS):
-        dumps.append(1000 * world.dump(MAIN, attributes)["seconds"])
+    ready = []
+
+    def start_daemon(_):
         with Running(world.configure(MAIN, knobs.WORKERS)) as daemon:
             ready.append(1000 * (daemon.wait_ready() - daemon.began))
-            swept.append(1000 * (daemon.wait_for(read_all(world, MAIN, "0 to look at")) - daemon.began))
+            return 1000 * (daemon.wait_for(read_all(world, MAIN, "0 to look at")) - daemon.began)
+
+    dumps, swept = in_turn(knobs.PAIRS, lambda _: 1000 * world.dump(MAIN, attributes)["seconds"], start_daemon)
     table.tell(place, "restart: ready", "ms", ready)
     table.compare(place, "restart: all read, nothing to do", "ms", dumps, swept)
 
@@ -72,24 +75,27 @@ class Live:
         return 1000 * (self.bare.finish_renamed(old, new) - begin)
 
 
-def in_turn(begin, count, bare, kolabd):
+def rested(one):
+    def run(number):
+        value = one(number)
+        time.sleep(IDLE_S)
+        return value
+    return run
+
+
+def one_by_one(count, bare, kolabd):
     """The first one of each is not counted: after its start kolabd makes no mailbox for a second (docs/behaviour.md)."""
-    values = [], []
-    for number in range(begin, begin + count + 1):
-        for measured, one in zip(values, (bare, kolabd)) if number % 2 == 0 else zip(values[::-1], (kolabd, bare)):
-            measured.append(one(number))
-            time.sleep(IDLE_S)
-    return values[0][1:], values[1][1:]
+    return (values[1:] for values in in_turn(count + 1, rested(bare), rested(kolabd)))
 
 
 def one_at_a_time(live, table, place):
-    bare, kolabd = in_turn(0, knobs.ADDS, live.bare_newcomer, live.newcomer)
+    bare, kolabd = one_by_one(knobs.ADDS, live.bare_newcomer, live.newcomer)
     table.compare_medians(place, "somebody is added and gets a mailbox", "ms", bare, kolabd, "<= 1.3")
     table.compare_medians(place, "  99th percentile", "ms", [share(bare, 0.99)], [share(kolabd, 0.99)], "<= 2")
 
 
 def renames(live, table, place):
-    bare, kolabd = in_turn(0, min(knobs.RENAMES, knobs.ADDS), live.bare_renamed, live.renamed)
+    bare, kolabd = one_by_one(min(knobs.RENAMES, knobs.ADDS), live.bare_renamed, live.renamed)
     table.compare_medians(place, "somebody is renamed", "ms", bare, kolabd)
 
 

@@ -1,6 +1,5 @@
 """First provisioning on a murder: a frontend and two backends, which get people in turn."""
 
-import collections
 import contextlib
 import json
 
@@ -9,6 +8,8 @@ import commands
 import floor
 import growing
 import world as worlds
+
+from turns import in_turn
 
 from murder import open_murder  # of t/system, which world knows the way to
 from witness import Telemetry
@@ -71,10 +72,12 @@ class Servers:
     """The frontend and the backends (as floor.Server)."""
 
     def __init__(self, murder):
-        self.frontend = floor.Server(murder.frontend.env)
+        self.frontend = floor.Server(murder.frontend.env, as_users=False)
         self.backends = [floor.Server(part.env) for part in murder.backends]
 
     def prepare(self, connections):
+        for backend in self.backends:
+            backend.begin_resuming()
         return [(frontend, self.backends) for frontend in self.frontend.prepare(connections)]
 
 
@@ -130,10 +133,6 @@ def measure(world, table, people, pairs):
     """A frontend and two backends, beside the world's directory."""
     with open_beside(world) as there:
         there.stop_watching()
-        runs = collections.defaultdict(list)
-        for number in range(pairs):
-            for who in ("floor", "kolabd") if number % 2 == 0 else ("kolabd", "floor"):
-                word = f"murder{who}{number}"
-                runs[who].append(growing.observe_floor(there, word, 0, people) if who == "floor"
-                                 else growing.observe_kolabd(there, word, people))
-        growing.tell(table, ("murder", people), runs["floor"], runs["kolabd"])
+        bare, kolabd = in_turn(pairs, lambda number: growing.observe_floor(there, f"murderfloor{number}", 0, people),
+                               lambda number: growing.observe_kolabd(there, f"murderkolabd{number}", people))
+        growing.tell(table, ("murder", people), bare, kolabd)

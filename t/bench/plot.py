@@ -6,6 +6,7 @@ import collections
 import csv
 import html
 import math
+import re
 import sys
 
 CASES = ["first provisioning", "nothing to do", "verify everything",
@@ -25,8 +26,8 @@ def read(lines):
     """{case: {(store, who): [(size, cost, unit)]}} of the cases that are drawn."""
     found = collections.defaultdict(lambda: collections.defaultdict(list))
     for row in csv.DictReader(line for line in lines if not line.startswith("#")):
-        case = next((case for case in CASES if row["case"] == case or row["case"].startswith(case + ", ")), None)
-        if case and row["store"] in COLOURS:
+        case = re.sub(r", \d+ of them$", "", row["case"])
+        if case in CASES and row["store"] in COLOURS:
             found[case][row["store"], row["who"]].append((int(row["size"]), *cost(float(row["median"]), row["unit"])))
     return {case: {key: sorted(points) for key, points in found[case].items()} for case in CASES if case in found}
 

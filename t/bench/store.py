@@ -2,7 +2,9 @@
 
 import os
 import pathlib
+import re
 import subprocess
+import sys
 import tempfile
 
 import ldap
@@ -16,10 +18,16 @@ PARENTS = {"tmpfs": "/dev/shm", "disk": os.environ.get("TMPDIR") or "/var/tmp"}
 DATABASE = "cn=config,cn=ldbm database,cn=plugins,cn=config"
 
 
+def free_memory_kib():
+    with open("/proc/meminfo", encoding="ascii") as file:
+        return int(re.search(r"^MemAvailable:\s*(\d+)", file.read(), re.MULTILINE)[1])
+
+
 def lacks_room(kind, people, of_a_person=WITH_FOLDERS):
     """Why a store of that kind cannot hold so many people; "" when it can."""
     place = os.statvfs(PARENTS[kind])
-    free = place.f_bavail * place.f_frsize // 1024, place.f_favail
+    free_kib = place.f_bavail * place.f_frsize // 1024
+    free = min(free_kib, free_memory_kib()) if kind == "tmpfs" else free_kib, place.f_favail
     kib, files = (people * one + rest for one, rest in zip(of_a_person, OF_THE_REST))
     # A file system without a table of files says 0.
     if free[0] >= kib and (free[1] >= files or place.f_files == 0):
@@ -32,10 +40,15 @@ def file_system(path):
     return subprocess.check_output(["stat", "-f", "-c", "%T", path], text=True).strip()
 
 
-def make_directory(kind):
+def check(kind):
+    """Ends the program where a store cannot be of that kind."""
     parent = PARENTS[kind]
     if (file_system(parent) == "tmpfs") != (kind == "tmpfs"):
-        raise RuntimeError(f"{parent} is {file_system(parent)}, and no {kind}" + (": set TMPDIR" if kind == "disk" else ""))
+        sys.exit(f"bench: {parent} is {file_system(parent)}, and no {kind}" + (": set TMPDIR" if kind == "disk" else ""))
+
+
+def make_directory(kind):
+    parent = PARENTS[kind]
     directory = pathlib.Path(tempfile.mkdtemp(prefix="kolabd-bench.", dir=parent))
     directory.chmod(0o755)  # the servers' users must be able to pass
     return directory

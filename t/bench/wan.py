@@ -15,6 +15,7 @@ import subprocess
 import world as worlds  # first: it knows the way to t/system
 
 import alone
+from turns import in_turn
 
 from servers import DIE_WITH_US  # of t/system, which world knows the way to
 
@@ -25,7 +26,7 @@ SECONDS = float(os.environ.get("BENCH_WAN_S") or 8)
 PAIRS = int(os.environ.get("BENCH_PAIRS") or 3)
 TRIPS = 6  # of one user over the link: the administrator's commands; TCP, TLS, greeting, login; the user's commands
 WORK_MS = float(os.environ.get("BENCH_WAN_WORK") or 95)
-CHANGES = 41  # commands of a person that change something
+CHANGES = 43  # commands of a person that change something
 OWN_MS = 8  # what the scripted server and a client of it need for a user, in processor time
 
 
@@ -60,14 +61,12 @@ def provision_once(far, who, word, workers, count):
 
 def measure_one(world, table, rtt_ms, workers):
     count = count_people(rtt_ms, workers)
-    rates = {"floor": [], "kolabd": []}
     with far_world(world, rtt_ms) as far:
-        for number in range(PAIRS):
-            for who in ("floor", "kolabd") if number % 2 == 0 else ("kolabd", "floor"):
-                word = f"wan{rtt_ms:g}x{workers}{who}{number}".replace(".", "-")
-                rates[who].append(provision_once(far, who, word, workers, count))
-    table.compare((world.kind, count), f"first provisioning, {rtt_ms:g} ms round trip, {workers} workers", "users/s", rates["floor"],
-                  rates["kolabd"], ">= 0.9")
+        def run(who, number):
+            return provision_once(far, who, f"wan{rtt_ms:g}x{workers}{who}{number}".replace(".", "-"), workers, count)
+
+        bare, kolabd = in_turn(PAIRS, lambda number: run("floor", number), lambda number: run("kolabd", number))
+    table.compare((world.kind, count), f"first provisioning, {rtt_ms:g} ms round trip, {workers} workers", "users/s", bare, kolabd, ">= 0.9")
 
 
 def measure(world, table):

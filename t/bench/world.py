@@ -148,8 +148,8 @@ class World:
                                           for number in numbers))
 
     def new_kib(self):
-        """A quota that nobody has; nor has anybody one more."""
-        self.last_kib += 2
+        """A quota that nobody has."""
+        self.last_kib += 1
         return self.last_kib
 
     def set_mail(self, word, addresses):

@@ -1,0 +1,11 @@
+"""The floor and kolabd in turn."""
+
+
+def in_turn(rounds, bare, kolabd):
+    """What the two give in so many rounds; who is first changes. Each is called with the number of the round."""
+    values = [], []
+    for number in range(rounds):
+        pair = list(zip(values, (bare, kolabd)))
+        for given, one in pair if number % 2 == 0 else reversed(pair):
+            given.append(one(number))
+    return values
