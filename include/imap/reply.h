@@ -8,9 +8,10 @@
 #include <glib.h>
 
 /* What no honest reply reaches: the line without its literals (an ACL of some ten thousand identifiers), the literals of
- * one reply together, values in one reply, nesting. */
+ * one reply together, values in one reply, nesting. Of a text for people no more than REPLY_TEXT_MAX octets are kept. */
 enum {
     REPLY_LINE_MAX = 1048576,
+    REPLY_TEXT_MAX = 1024,
     REPLY_LITERAL_MAX = 1048576,
     REPLY_VALUES_MAX = 65536,
     REPLY_DEPTH_MAX = 16,

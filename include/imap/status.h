@@ -20,9 +20,8 @@ bool imap_says_no_partition(const ImapCommand *command);
 /* What a frontend says of a backend that it cannot reach, that does not let it in, or that it does not know: "Server(s) unavailable to
  * complete operation". */
 bool imap_says_backend_unavailable(const ImapCommand *command);
-/* "Not now": the server itself, one behind it or the master of a murder cannot be asked, or a mailbox is on its way to another server
- * (RFC 5530 UNAVAILABLE, or Cyrus' words: "Server(s) unavailable to complete operation", "no connection to server", "unable to
- * reserve mailbox on mupdate server", "Mailbox is currently reserved", "Mailbox has been moved to another server"). */
+/* "Not now": the server itself, one behind it or the master of a murder cannot be asked, a mailbox is on its way to another server, is
+ * locked, or the server has trouble of its own, as with its disk (RFC 5530 UNAVAILABLE, INUSE, SERVERBUG, or Cyrus' words). */
 bool imap_says_unavailable(const ImapCommand *command);
 
 /* Sets FAULT_PARK, or FAULT_RETRY for what is just unavailable: "URI: OPERATION: the server refuses COMMAND: its words". */

@@ -115,6 +115,7 @@ static bool carries_literals(const char *data, gsize len)
 static bool find_end(const char *data, gsize len, gsize *total, GError **error)
 {
     gsize at = 0, line = 0, literals = 0;
+    bool carries = false;
 
     for (;;) {
         const char *piece = data + at;
@@ -132,7 +133,9 @@ static bool find_end(const char *data, gsize len, gsize *total, GError **error)
         if (feed == piece || feed[-1] != '\r')
             return fail("line feed without carriage return", data, at, error);
         *total = at;
-        if (!carries_literals(data, at) || !announces_literal(piece, size, &octets))
+        if (at == size) /* the first piece tells */
+            carries = carries_literals(data, at);
+        if (!carries || !announces_literal(piece, size, &octets))
             return true;
         literals += octets;
         if (literals > REPLY_LITERAL_MAX)
@@ -280,7 +283,7 @@ static void parse_text(Cursor *c, ImapReply *reply)
                 c->at++;
         }
     }
-    reply->text = make_visible(c->at, (gsize)(c->end - c->at));
+    reply->text = make_visible(c->at, MIN((gsize)(c->end - c->at), REPLY_TEXT_MAX));
 }
 
 static bool parse_tagged(Cursor *c, ImapReply *reply, GError **error)

@@ -46,12 +46,38 @@ bool imap_says_backend_unavailable(const ImapCommand *command)
     return says_text(command, "Server(s) unavailable to complete operation");
 }
 
+static bool says_any(const ImapCommand *command, const char *const *texts, gsize count)
+{
+    for (gsize i = 0; i < count; i++)
+        if (says_text(command, texts[i]))
+            return true;
+    return false;
+}
+
+static bool has_code(const ImapCommand *command, const char *code)
+{
+    return command->status == IMAP_NO && command->code != NULL && g_str_has_prefix(command->code, code);
+}
+
 bool imap_says_unavailable(const ImapCommand *command)
 {
-    return (command->status == IMAP_NO && command->code != NULL && g_str_has_prefix(command->code, "UNAVAILABLE"))
-        || imap_says_backend_unavailable(command) || says_text(command, "no connection to server")
-        || says_text(command, "unable to reserve mailbox on mupdate server")
-        || says_text(command, "Mailbox is currently reserved") || says_text(command, "Mailbox has been moved to another server");
+    static const char *const texts[] = {
+        /* on a murder */
+        "Server(s) unavailable to complete operation",
+        "no connection to server",
+        "unable to reserve mailbox on mupdate server",
+        "Mailbox is currently reserved",
+        "Mailbox has been moved to another server",
+        /* locks and disks */
+        "Mailbox is locked",
+        "Retry operation",
+        "System I/O error",
+        "Operating System Error",
+        "mail system storage has been exceeded",
+    };
+
+    return has_code(command, "UNAVAILABLE") || has_code(command, "INUSE") || has_code(command, "SERVERBUG")
+        || says_any(command, texts, G_N_ELEMENTS(texts));
 }
 
 void imap_set_refusal(GError **error, const char *uri, const char *operation, const ImapCommand *command)

@@ -116,7 +116,7 @@ static const char *const refusals[] = {
     "k NO Permission denied\r\n" RIGHTS ABSENT ABSENT,
     "k BAD Mailbox does not exist\r\n" RIGHTS ABSENT ABSENT,
     THERE "k NO Permission denied\r\n" ABSENT ABSENT,
-    THERE RIGHTS "k NO System I/O error\r\n" ABSENT,
+    THERE RIGHTS "k NO Operation is not supported on mailbox\r\n" ABSENT,
 };
 
 START_TEST(what_is_refused_is_an_error)

@@ -216,6 +216,33 @@ START_TEST(a_line_in_pieces_between_literals_is_refused_at_the_bound)
 }
 END_TEST
 
+/* Looked at again for each piece, the first word would take minutes. */
+START_TEST(a_long_word_before_many_pieces_is_looked_at_once)
+{
+    g_autoptr(GString) line = g_string_new("* ");
+
+    for (guint i = 0; i < REPLY_LINE_MAX / 2; i++)
+        g_string_append_c(line, 'A');
+    while (line->len <= REPLY_LINE_MAX)
+        g_string_append(line, " {0}\r\n");
+    assert_broken(line->str, line->len, "line too long");
+}
+END_TEST
+
+START_TEST(of_a_text_for_people_no_more_is_kept_than_they_read)
+{
+    g_autofree char *text = g_strnfill(2 * REPLY_TEXT_MAX, 'x');
+    g_autofree char *line = g_strdup_printf("k NO [OVERQUOTA] %s\r\n", text);
+    g_autoptr(ImapReply) reply = NULL;
+    gsize used;
+
+    ck_assert(imap_reply_parse(line, strlen(line), &reply, &used, NULL));
+    ck_assert_uint_eq(used, strlen(line));
+    ck_assert_uint_eq(strlen(reply->text), REPLY_TEXT_MAX);
+    ck_assert_str_eq(reply->code, "OVERQUOTA");
+}
+END_TEST
+
 START_TEST(too_many_values_are_refused)
 {
     g_autoptr(GString) line = g_string_new("* X");
@@ -254,6 +281,8 @@ int main(void)
     tcase_add_test(tcase, nul_outside_a_literal_is_refused);
     tcase_add_test(tcase, a_line_without_end_is_refused_at_the_bound);
     tcase_add_test(tcase, a_line_in_pieces_between_literals_is_refused_at_the_bound);
+    tcase_add_test(tcase, a_long_word_before_many_pieces_is_looked_at_once);
+    tcase_add_test(tcase, of_a_text_for_people_no_more_is_kept_than_they_read);
     tcase_add_test(tcase, too_many_values_are_refused);
     tcase_add_test(tcase, the_longest_literal_and_the_deepest_list_are_parsed);
     return run_suite(suite);
