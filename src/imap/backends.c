@@ -161,14 +161,20 @@ ImapSession *backends_open_user(Backends *backends, const char *server, const ch
 
     if (session != NULL)
         return session;
-    /* Is it this user, or all of us? */
-    if (fault_of(fault) == FAULT_STOP) {
-        if (backends_reach(backends, server, error))
-            g_set_error_literal(error, FAULT, FAULT_PARK, fault->message);
+    if (fault_of(fault) != FAULT_STOP) {
+        g_propagate_error(error, g_steal_pointer(&fault));
         return NULL;
     }
-    g_propagate_error(error, g_steal_pointer(&fault));
-    return NULL;
+    /* Is it this user, or all of us? A login of our own tells, not a session that may have begun long ago; and after it the user's is
+     * tried again, since all may be well by then. */
+    g_clear_pointer(&find_place(backends, server)->admin, imap_session_close);
+    if (!backends_reach(backends, server, error))
+        return NULL;
+    g_clear_error(&fault);
+    session = open_at(backends, server, login, &fault);
+    if (session == NULL)
+        g_set_error_literal(error, FAULT, fault_of(fault) == FAULT_STOP ? FAULT_PARK : (int)fault_of(fault), fault->message);
+    return session;
 }
 
 const char *backends_identity(const Backends *backends, const char *server)

@@ -91,6 +91,13 @@ static Transfer judge(ImapConnection *connection, ssize_t rc, bool reading, gsiz
     return connection->ssl != NULL ? judge_tls(connection, (int)rc, reading) : judge_plain(connection, rc);
 }
 
+/* What is asked afterwards is why this call failed, and not an earlier one of this thread (SSL_get_error(3)). */
+static void forget_errors(void)
+{
+    ERR_clear_error();
+    errno = 0;
+}
+
 Transfer imap_connection_send(ImapConnection *connection, const char *data, gsize len, gsize *moved)
 {
     int asked = (int)MIN(len, G_MAXINT);
@@ -98,7 +105,7 @@ Transfer imap_connection_send(ImapConnection *connection, const char *data, gsiz
     *moved = 0;
     if (connection->loss != NULL)
         return TRANSFER_CLOSED;
-    errno = 0;
+    forget_errors();
     ssize_t rc = connection->ssl != NULL ? SSL_write(connection->ssl, data, asked) : send(connection->fd, data, len, MSG_NOSIGNAL);
     return judge(connection, rc, false, moved);
 }
@@ -108,7 +115,7 @@ Transfer imap_connection_receive(ImapConnection *connection, char *buffer, gsize
     int asked = (int)MIN(size, G_MAXINT);
 
     connection->read_sends = false;
-    errno = 0;
+    forget_errors();
     ssize_t rc = connection->ssl != NULL ? SSL_read(connection->ssl, buffer, asked) : recv(connection->fd, buffer, size, 0);
     return judge(connection, rc, true, moved);
 }

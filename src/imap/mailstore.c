@@ -63,6 +63,7 @@ static bool get_acquainted(Mailstore *mailstore, ImapSession *session, GError **
         return false;
     g_free(mailstore->server);
     mailstore->server = identity_read(identity);
+    mailstore->user_names_known = false; /* it may be configured anew */
     mailstore->offered = capability_read(capability);
     return true;
 }
@@ -71,6 +72,7 @@ bool mailstore_connect(Mailstore *mailstore, bool *anew, GError **error)
 {
     g_autoptr(ImapSession) session = NULL;
 
+    mailstore->died = false;
     if (mailstore->admin != NULL && !imap_session_alive(mailstore->admin))
         g_clear_pointer(&mailstore->admin, imap_session_close);
     if (anew != NULL)
@@ -87,7 +89,6 @@ bool mailstore_connect(Mailstore *mailstore, bool *anew, GError **error)
 /* Runs commands as the administrator; a session that failed is of no use any more. */
 bool mailstore_run_admin(Mailstore *mailstore, GPtrArray *commands, GError **error)
 {
-    mailstore->died = false;
     if (!mailstore_connect(mailstore, NULL, error))
         return false;
     if (imap_session_run(mailstore->admin, commands, error))
