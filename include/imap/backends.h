@@ -25,8 +25,8 @@ const char *backends_identity(const Backends *backends, const char *server);
  * administrator, has another name, or the connection is lost; the message names the backend. */
 bool backends_run(Backends *backends, const char *server, GPtrArray *commands, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Opens a session as the user `login`; owned by the caller. Faults as above; FAULT_PARK: it takes the administrator, but not on
- * behalf of this user. */
+/* Opens a session as the user `login`; owned by the caller. Faults as above; FAULT_PARK: it takes the administrator, who logs in anew
+ * to prove that, but not on behalf of this user. */
 ImapSession *backends_open_user(Backends *backends, const char *server, const char *login, GError **error);
 
 /* Whether the last failure of backends_run looked like the death of the imapd on the other side. */
