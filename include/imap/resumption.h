@@ -11,9 +11,10 @@
 typedef struct {
     bool off;     /* for good */
     guint missed; /* sessions offered one after the other that the server did not know */
+    guint failed; /* handshakes one after the other */
 } Resumption;
 
 /* Of a handshake that was held to TLS 1.2: was a session offered, was it resumed, and can what came of it be resumed later? */
 void resumption_note(Resumption *resumption, bool offered, bool resumed, bool resumable);
 /* That handshake failed, and right after it one with the newest TLS did not. */
-void resumption_give_up(Resumption *resumption);
+void resumption_note_failure(Resumption *resumption);

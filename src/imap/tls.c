@@ -212,7 +212,7 @@ static void learn_from(const Handshake *handshake, const Opening *opening)
         if (handshake->resuming)
             keep_session(handshake, peer);
         else
-            resumption_give_up(&peer->resumption);
+            resumption_note_failure(&peer->resumption);
     }
     G_UNLOCK(known);
 }

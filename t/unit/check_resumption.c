@@ -2,9 +2,10 @@
 #include "suite.h"
 
 #include <check.h>
+#include <string.h>
 
 /* What came of handshakes, a letter each: n new and can be resumed, x new and cannot, r resumed, m the server did not know what was offered,
- * f failed. */
+ * R resumed and cannot be any more, f failed. */
 static const struct {
     const char *handshakes;
     bool off;
@@ -20,8 +21,10 @@ static const struct {
     {"nmmmmmmmmmmmmmmmmmmmm", false},
     {"nmmmmmmmmmmmmmmmmmmmmm", true}, /* several servers in turn */
     {"nmmmmmmmmmmmmmmmmmmmmrmm", false},
-    {"f", true},
-    {"nrrf", true},
+    {"ff", false},
+    {"fff", true},           /* TLS 1.3 only */
+    {"nrrfrffrf", false},    /* cut off now and then */
+    {"nrrR", false},
     {"xrrrr", true},         /* for good */
 };
 
@@ -31,9 +34,9 @@ START_TEST(sessions_are_resumed_as_long_as_the_server_does_it)
 
     for (const char *at = histories[_i].handshakes; *at != '\0'; at++)
         if (*at == 'f')
-            resumption_give_up(&resumption);
+            resumption_note_failure(&resumption);
         else
-            resumption_note(&resumption, *at == 'r' || *at == 'm', *at == 'r', *at != 'x');
+            resumption_note(&resumption, strchr("rRm", *at) != NULL, strchr("rR", *at) != NULL, strchr("xR", *at) == NULL);
     ck_assert_int_eq(resumption.off, histories[_i].off);
 }
 END_TEST

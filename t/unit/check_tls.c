@@ -205,7 +205,7 @@ static const struct {
     {TLS1_2_VERSION, true, true, "auau", "1.3 1.2 1.3 1.2+ "},
     {TLS1_2_VERSION, true, false, "uuau", "1.3 1.3 1.3 1.3 "},
     {TLS1_2_VERSION, false, true, "uuau", "1.2 1.3 1.3 1.3 "},
-    {TLS1_3_VERSION, true, true, "uuau", "failed 1.3 1.3 1.3 1.3 "},
+    {TLS1_3_VERSION, true, true, "uuuuau", "failed 1.3 failed 1.3 failed 1.3 1.3 1.3 1.3 "},
 };
 
 START_TEST(users_resume_with_a_server_that_can_and_all_others_have_the_newest_tls)
