@@ -101,7 +101,7 @@ help:
 	@echo 'make check-valgrind  unit tests, a sync and a daemon under valgrind'
 	@echo 'make fuzz            every fuzz target, FUZZ_S=$(FUZZ_S) seconds each (T=name: only this one)'
 	@echo 'make lint            headers alone, warnings of gcc and clang, layers, cppcheck, manual pages, scripts, unit files'
-	@echo 'make bench           cost beside the floor of the servers, at several sizes; long (BENCH_SIZES="300 2000": minutes)'
+	@echo 'make bench           cost beside the floor of the servers, at several sizes; two hours (BENCH_SIZES=300 BENCH_STORES=tmpfs: minutes)'
 	@echo 'make bench-probe     what other clients of the IMAP server notice of a first provisioning'
 	@echo 'make bench-wan       a first provisioning over a link of 1, 10 and 50 ms, beside its floor'
 	@echo 'make bench-profile   where kolabd spends its own processor time, counted by callgrind (PROFILE_N=100)'
