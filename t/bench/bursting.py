@@ -13,7 +13,7 @@ import knobs
 import world as worlds
 from burst import Burst  # of t/system, which world knows the way to
 from growing import MAIN
-from turns import in_turn
+from turns import ending_with_kolabd, in_turn
 
 WORD = "bareburst"  # of the entries that change when the floor is at work
 ROUNDS, ROUNDS_MOST = 5, 25  # more of few people, who take a fraction of a second
@@ -72,5 +72,5 @@ def measure(world, table, place, daemon):
     count = min(knobs.BURST, world.counts[MAIN])
     world.add_people(WORD, count - world.counts[WORD])
     rounds = max(ROUNDS, min(ROUNDS_MOST, knobs.BURST // count))
-    floors, kolabd = in_turn(rounds, lambda _: count / bare_seconds(world, count), lambda _: count / kolabd_seconds(world, daemon, count))
+    floors, kolabd = in_turn(ending_with_kolabd(rounds), lambda _: count / bare_seconds(world, count), lambda _: count / kolabd_seconds(world, daemon, count))
     table.compare(place, "many changed at once", "changes/s", floors, kolabd)

@@ -7,7 +7,7 @@ import commands
 import floor
 import knobs
 from growing import MAIN, memory_aim
-from turns import in_turn
+from turns import ending_with_kolabd, in_turn
 
 MANY = 20000
 
@@ -65,6 +65,6 @@ def change_some(world, numbers):
 def some_changed(world, table, place, attributes):
     """One in a hundred has another quota."""
     numbers = range(0, world.counts[MAIN], 100)
-    bare, kolabd = in_turn(knobs.PAIRS, lambda _: 1000 * change_some_bare(world, attributes, numbers),
+    bare, kolabd = in_turn(ending_with_kolabd(knobs.PAIRS), lambda _: 1000 * change_some_bare(world, attributes, numbers),
                            lambda _: 1000 * change_some(world, numbers))
     table.compare(place, "1 % changed while kolabd was down", "ms", bare, kolabd)

@@ -9,3 +9,8 @@ def in_turn(rounds, bare, kolabd):
         for given, one in pair if number % 2 == 0 else reversed(pair):
             given.append(one(number))
     return values
+
+
+def ending_with_kolabd(rounds):
+    """So many, or one more, where the floor changes what kolabd takes for its own: kolabd has the last word."""
+    return rounds | 1
