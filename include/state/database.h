@@ -26,7 +26,7 @@ struct State {
     bool reviving; /* it is tried all the same */
     int failure;   /* SQLite's result code (primary) that told so; SQLITE_OK: no such */
     GHashTable *statements; /* const char* (a literal) -> sqlite3_stmt*, prepared once */
-    GHashTable *leased;     /* set of char*: see queue.c */
+    GHashTable *leased;     /* char* -> GINT_TO_POINTER(its row was dropped): see queue.c */
     GHashTable *groups;     /* GThread* -> GPtrArray*: see queue.c */
 };
 

@@ -40,6 +40,12 @@ void queue_rouse_locked(State *state);
 /* Makes due what waits for the end of an entry's change: for the mailbox that it has on record, before that changes. */
 bool waits_wake(State *state, const char *domain, const char *unique_id, const char *now, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The version of its row that a change was leased with; one that no row has when that row was dropped meanwhile: a row that was made
+ * since counts its versions from the beginning. */
+gint64 queue_leased_generation(State *state, const Change *change);
+/* Rows were dropped, whoever holds them: remembers whose. */
+bool queue_note_dropped(State *state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Ends a lease in memory, and wakes who waits for the queue. */
 void queue_end_lease(State *state, const Change *change);
 

@@ -19,7 +19,7 @@ static bool write_record(State *state, const Change *change, const Record *recor
         && identifier_hold(state, record, error) && departure_withdraw(state, record, error);
 }
 
-/* A row of another generation was noticed again: it stays, as a new change. */
+/* A row of another generation was noticed again, or made again: it stays, as a new change. */
 static bool end_change(State *state, const Change *change, const char *now, GError **error)
 {
     static const char END[] = "DELETE FROM change WHERE domain = ?1 AND unique_id = ?2 AND generation = ?3";
@@ -30,7 +30,7 @@ static bool end_change(State *state, const Change *change, const char *now, GErr
 
     if (end == NULL)
         return false;
-    query_bind_int(end, 3, change->generation);
+    query_bind_int(end, 3, queue_leased_generation(state, change));
     if (!query_run(state, end, "end a change", error))
         return false;
     if (sqlite3_changes(state->db) > 0)
@@ -97,7 +97,7 @@ static bool write_failure(State *state, const Change *change, Fault fault, const
     query_bind_text(query, 4, message);
     query_bind_text(query, 5, now);
     query_bind_text(query, 6, change->dn);
-    query_bind_int(query, 7, change->generation);
+    query_bind_int(query, 7, queue_leased_generation(state, change));
     query_bind_text(query, 8, fault == FAULT_PARK ? "parked" : "queued");
     query_bind_text(query, 9, due);
     query_bind_text(query, 10, change->waits_for);

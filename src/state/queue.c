@@ -2,6 +2,8 @@
 
 #include "state/outcome.h"
 
+#include <string.h>
+
 void change_free(Change *change)
 {
     if (change == NULL)
@@ -33,6 +35,40 @@ static bool is_leased(State *state, const char *domain, const char *unique_id)
     g_autofree char *key = lease_key(domain, unique_id);
 
     return g_hash_table_contains(state->leased, key);
+}
+
+/* No row has generation 0: what lies there now, if anything, is another change than the one that was leased. */
+gint64 queue_leased_generation(State *state, const Change *change)
+{
+    g_autofree char *key = lease_key(change->domain, change->unique_id);
+
+    return g_hash_table_lookup(state->leased, key) != NULL ? 0 : change->generation;
+}
+
+static bool has_row(State *state, const char *key, bool *row, GError **error)
+{
+    const char *unique_id = strchr(key, '\n') + 1;
+    g_autofree char *domain = g_strndup(key, (gsize)(unique_id - key) - 1);
+    g_autoptr(Query) query = query_begin_for(state, "SELECT 1 FROM change WHERE domain = ?1 AND unique_id = ?2", domain, unique_id,
+                                             error);
+
+    return query != NULL && query_step(state, query, "look for a leased change", row, error);
+}
+
+bool queue_note_dropped(State *state, GError **error)
+{
+    GHashTableIter iter;
+    gpointer key;
+    bool row;
+
+    g_hash_table_iter_init(&iter, state->leased);
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        if (!has_row(state, key, &row, error))
+            return false;
+        if (!row)
+            g_hash_table_iter_replace(&iter, GINT_TO_POINTER(true));
+    }
+    return true;
 }
 
 void queue_end_lease(State *state, const Change *change)
@@ -81,7 +117,7 @@ bool queue_lease(State *state, Change **change, GError **error)
         if (found != NULL && is_leased(state, found->domain, found->unique_id))
             continue;
         if (found != NULL)
-            g_hash_table_add(state->leased, lease_key(found->domain, found->unique_id));
+            g_hash_table_insert(state->leased, lease_key(found->domain, found->unique_id), GINT_TO_POINTER(false));
         *change = g_steal_pointer(&found);
         return true;
     }

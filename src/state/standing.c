@@ -1,4 +1,4 @@
-#include "state/database.h"
+#include "state/outcome.h"
 #include "wait/wait.h"
 
 /* A domain that is not served has no problems but its reason. */
@@ -77,7 +77,8 @@ bool state_note_domains(State *state, GPtrArray *notes, GPtrArray **removed, GEr
     for (guint i = 0; i < gone->len; i++)
         if (!remove_domain(state, g_ptr_array_index(gone, i), now, error))
             return false;
-    if (!database_run(state, CLEAN_UP, "forget what is removed", error) || !transaction_commit(&transaction, error))
+    if (!database_run(state, CLEAN_UP, "forget what is removed", error) || !queue_note_dropped(state, error)
+        || !transaction_commit(&transaction, error))
         return false;
     *removed = g_steal_pointer(&gone);
     return true;

@@ -73,7 +73,7 @@ static bool write_wait(State *state, const Change *change, const char *owner_dom
     query_bind_text(query, 3, change->waits_for);
     query_bind_text(query, 4, change->dn);
     query_bind_text(query, 5, now);
-    query_bind_int(query, 6, change->generation);
+    query_bind_int(query, 6, queue_leased_generation(state, change));
     query_bind_text(query, 7, later);
     query_bind_text(query, 8, owner_domain);
     query_bind_text(query, 9, owner_id);

@@ -821,6 +821,62 @@ START_TEST(the_changes_of_a_domain_that_is_not_served_leave_the_queue)
 }
 END_TEST
 
+static void end_in_some_way(State *state, const Change *change, int way)
+{
+    g_autoptr(Record) record = record_new(change->domain, change->unique_id);
+
+    if (way == 0)
+        ck_assert(queue_finish(state, change, record, NULL, NULL));
+    else
+        ck_assert(queue_fail(state, change, way == 1 ? FAULT_RETRY : FAULT_PARK, "it did not work", NULL, NULL));
+}
+
+START_TEST(a_change_that_is_made_anew_while_a_worker_has_the_dropped_one_is_due_after_it_whatever_its_outcome)
+{
+    const DomainNote served = {"a.org", "dc=a,dc=org", "served", NULL};
+    const DomainNote suspended = {"a.org", "dc=a,dc=org", "suspended", "it says so"};
+    g_autoptr(State) state = open_state(STATE_OWN);
+    g_autoptr(GPtrArray) first G_GNUC_UNUSED = note_domains(state, &served, 1);
+    g_autoptr(GPtrArray) second = NULL;
+    g_autoptr(GPtrArray) third = NULL;
+    g_autoptr(Change) dropped = NULL;
+    g_autoptr(Change) anew = NULL;
+    g_autoptr(Change) none = NULL;
+
+    ck_assert(queue_add(state, "a.org", "id-1", "notice", false, NULL));
+    ck_assert(queue_lease(state, &dropped, NULL));
+    second = note_domains(state, &suspended, 1);
+    third = note_domains(state, &served, 1);
+    ck_assert(queue_add(state, "a.org", "id-1", "sweep", false, NULL));
+    end_in_some_way(state, dropped, _i);
+    ck_assert(queue_lease(state, &anew, NULL));
+    ck_assert_ptr_nonnull(anew);
+    ck_assert_str_eq(anew->reason, "sweep");
+    ck_assert(queue_finish(state, anew, NULL, NULL, NULL));
+    ck_assert(queue_lease(state, &none, NULL));
+    ck_assert_ptr_null(none);
+}
+END_TEST
+
+START_TEST(a_worker_that_has_a_dropped_change_leaves_nothing_behind_and_others_keep_theirs)
+{
+    const DomainNote notes[] = {{"a.org", "dc=a,dc=org", "served", NULL}, {"b.org", "dc=b,dc=org", "suspended", "it says so"}};
+    g_autoptr(State) state = open_state(STATE_OWN);
+    g_autoptr(Change) kept = NULL;
+    g_autoptr(Change) dropped = NULL;
+    g_autoptr(GPtrArray) removed = NULL;
+
+    ck_assert(queue_add(state, "a.org", "id-1", "notice", false, NULL));
+    ck_assert(queue_lease(state, &kept, NULL));
+    ck_assert(queue_add(state, "b.org", "id-2", "notice", false, NULL));
+    ck_assert(queue_lease(state, &dropped, NULL));
+    removed = note_domains(state, notes, 2);
+    end_in_some_way(state, kept, 0);
+    end_in_some_way(state, dropped, _i);
+    assert_value("SELECT count(*) FROM change", "0");
+}
+END_TEST
+
 START_TEST(a_refused_or_unwatched_domain_is_a_problem_and_a_suspended_one_is_none)
 {
     const DomainNote notes[] = {{"a.org", "dc=a,dc=org", "served", NULL},
@@ -938,6 +994,9 @@ static void add_records(TCase *cases)
     tcase_add_test(cases, a_domain_that_is_gone_is_removed_once_and_its_entries_stay);
     tcase_add_test(cases, a_domain_without_entries_is_forgotten_when_it_is_gone);
     tcase_add_test(cases, the_changes_of_a_domain_that_is_not_served_leave_the_queue);
+    tcase_add_loop_test(cases, a_change_that_is_made_anew_while_a_worker_has_the_dropped_one_is_due_after_it_whatever_its_outcome,
+                        0, 3);
+    tcase_add_loop_test(cases, a_worker_that_has_a_dropped_change_leaves_nothing_behind_and_others_keep_theirs, 0, 3);
     tcase_add_test(cases, a_refused_or_unwatched_domain_is_a_problem_and_a_suspended_one_is_none);
     tcase_add_test(cases, an_entry_that_moved_takes_its_record_to_the_other_domain);
     tcase_add_test(cases, a_note_holds_its_last_value_and_goes_with_none);
