@@ -162,7 +162,8 @@ typedef struct {
 bool state_note_domain(State *state, const DomainNote *note, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Notes all domains that there are (of DomainNote*). Others that the state knows are removed ones from now on, or forgotten
  * when it has no entry of theirs: *removed names those that are removed since this call (a new array of char*, owned by the
- * caller). The changes of a domain that is not served leave the queue: its next sweep finds them again. */
+ * caller). The changes of a domain that is not served leave the queue, and their entries lose their fingerprint: its next sweep
+ * finds them again, whatever the reason was. */
 bool state_note_domains(State *state, GPtrArray *notes, GPtrArray **removed, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Notes what the process is and does, for `kolabctl status`: one value a name ("pid", "started", "directory", "imap"). */

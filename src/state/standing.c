@@ -58,9 +58,13 @@ static bool remove_domain(State *state, const char *name, const char *now, GErro
     return write_note(state, &note, now, error);
 }
 
+/* Not each change is one that a sweep would find again, should the domain be served again: what another entry, an operator or the
+ * IMAP server was the reason of leaves the entry as it was. Without a fingerprint it is looked at in any case. */
+#define UNSERVED "domain NOT IN (SELECT name FROM domain WHERE status = 'served')"
 static const char *const CLEAN_UP =
     "DELETE FROM domain WHERE status = 'removed' AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.domain = domain.name);"
-    "DELETE FROM change WHERE domain NOT IN (SELECT name FROM domain WHERE status = 'served')";
+    "UPDATE entry SET fingerprint = NULL WHERE (domain, unique_id) IN (SELECT domain, unique_id FROM change WHERE " UNSERVED ");"
+    "DELETE FROM change WHERE " UNSERVED;
 
 bool state_note_domains(State *state, GPtrArray *notes, GPtrArray **removed, GError **error)
 {

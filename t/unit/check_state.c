@@ -821,6 +821,28 @@ START_TEST(the_changes_of_a_domain_that_is_not_served_leave_the_queue)
 }
 END_TEST
 
+START_TEST(who_has_a_change_that_leaves_the_queue_with_its_domain_is_looked_at_by_the_next_sweep)
+{
+    const DomainNote suspended = {"example.org", "dc=example,dc=org", "suspended", "it says so"};
+    g_autoptr(State) state = open_state(STATE_OWN);
+    g_autoptr(Record) john = record_new("example.org", "id-john");
+    g_autoptr(GPtrArray) removed = NULL;
+    g_autofree char *janes = NULL;
+    g_autofree char *johns = NULL;
+
+    john->fingerprint = g_strdup("f2");
+    store(state, john);
+    store_jane(state);
+    ck_assert(queue_add(state, "example.org", "id-jane", "parent", true, NULL));
+    removed = note_domains(state, &suspended, 1);
+    assert_value("SELECT count(*) FROM change", "0");
+    ck_assert(state_find_fingerprint(state, "example.org", "id-jane", &janes, NULL));
+    ck_assert_ptr_null(janes);
+    ck_assert(state_find_fingerprint(state, "example.org", "id-john", &johns, NULL));
+    ck_assert_str_eq(johns, "f2");
+}
+END_TEST
+
 static void end_in_some_way(State *state, const Change *change, int way)
 {
     g_autoptr(Record) record = record_new(change->domain, change->unique_id);
@@ -994,6 +1016,7 @@ static void add_records(TCase *cases)
     tcase_add_test(cases, a_domain_that_is_gone_is_removed_once_and_its_entries_stay);
     tcase_add_test(cases, a_domain_without_entries_is_forgotten_when_it_is_gone);
     tcase_add_test(cases, the_changes_of_a_domain_that_is_not_served_leave_the_queue);
+    tcase_add_test(cases, who_has_a_change_that_leaves_the_queue_with_its_domain_is_looked_at_by_the_next_sweep);
     tcase_add_loop_test(cases, a_change_that_is_made_anew_while_a_worker_has_the_dropped_one_is_due_after_it_whatever_its_outcome,
                         0, 3);
     tcase_add_loop_test(cases, a_worker_that_has_a_dropped_change_leaves_nothing_behind_and_others_keep_theirs, 0, 3);
