@@ -27,6 +27,7 @@ struct State {
     int failure;   /* SQLite's result code (primary) that told so; SQLITE_OK: no such */
     GHashTable *statements; /* const char* (a literal) -> sqlite3_stmt*, prepared once */
     GHashTable *leased;     /* char* -> GINT_TO_POINTER(its row was dropped): see queue.c */
+    gint64 clock_us;        /* the wall clock less the monotonic one, when somebody last looked; 0: nobody did, see due.c */
     GHashTable *groups;     /* GThread* -> GPtrArray*: see queue.c */
 };
 

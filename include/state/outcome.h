@@ -46,6 +46,11 @@ gint64 queue_leased_generation(State *state, const Change *change);
 /* Rows were dropped, whoever holds them: remembers whose. */
 bool queue_note_dropped(State *state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The time for a look at what is due; owned by the caller, NULL: *error is set. When the wall clock was set back since the last look,
+ * or since another process looked, this makes due what was due at once when it was queued, and what is due later than any back-off
+ * lasts. */
+char *queue_now(State *state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Ends a lease in memory, and wakes who waits for the queue. */
 void queue_end_lease(State *state, const Change *change);
 

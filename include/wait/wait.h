@@ -43,6 +43,8 @@ int wait_event_new(void);
 /* The exponential back-off of every retry: 1 s doubled by attempt (counted from 1) up to an hour, with a jitter of a
  * quarter so that many do not come back at once. Microseconds. */
 gint64 wait_backoff_us(guint attempt);
+/* It is never longer than this. */
+#define WAIT_BACKOFF_LONGEST_US (G_GINT64_CONSTANT(4500) * G_USEC_PER_SEC)
 
 /* Microseconds since 1970 as ISO 8601 UTC with milliseconds ("2026-11-21T08:05:27.123Z"); earlier times become 1970. Owned by the
  * caller. */

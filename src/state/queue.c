@@ -97,12 +97,11 @@ static Change *change_of_row(Query *query)
 /* Passes over the leased rows; there are never more of them than workers. */
 bool queue_lease(State *state, Change **change, GError **error)
 {
+    static const char LEASE[] = "SELECT domain, unique_id, reason, dn, verify, attempts, generation, last_error"
+                                " FROM change WHERE state = 'queued' AND due <= ? ORDER BY due";
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
-    g_autofree char *now = wait_timestamp(0);
-    g_autoptr(Query) query = query_begin(state,
-                                         "SELECT domain, unique_id, reason, dn, verify, attempts, generation, last_error"
-                                         " FROM change WHERE state = 'queued' AND due <= ? ORDER BY due",
-                                         error);
+    g_autofree char *now = queue_now(state, error);
+    g_autoptr(Query) query = now != NULL ? query_begin(state, LEASE, error) : NULL;
     bool row;
 
     if (query == NULL)
@@ -200,12 +199,11 @@ void queue_return(State *state, const Change *change)
 
 bool queue_list_due(State *state, const char *domain, GPtrArray **unique_ids, GError **error)
 {
+    static const char LIST[] = "SELECT unique_id FROM change WHERE domain = ?1 AND state = 'queued' AND due <= ?2";
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
-    g_autofree char *now = wait_timestamp(0);
+    g_autofree char *now = queue_now(state, error);
     g_autoptr(GPtrArray) due = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(Query) query = query_begin(state,
-                                         "SELECT unique_id FROM change WHERE domain = ?1 AND state = 'queued' AND due <= ?2",
-                                         error);
+    g_autoptr(Query) query = now != NULL ? query_begin(state, LIST, error) : NULL;
 
     if (query == NULL)
         return false;
@@ -219,13 +217,12 @@ bool queue_list_due(State *state, const char *domain, GPtrArray **unique_ids, GE
 
 bool queue_count(State *state, QueueCounts *counts, GError **error)
 {
+    static const char COUNT[] = "SELECT count(*) FILTER (WHERE state = 'queued' AND due <= ?1),"
+                                " count(*) FILTER (WHERE state = 'queued' AND due > ?1),"
+                                " count(*) FILTER (WHERE state = 'parked') FROM change";
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
-    g_autofree char *now = wait_timestamp(0);
-    g_autoptr(Query) query = query_begin(state,
-                                         "SELECT count(*) FILTER (WHERE state = 'queued' AND due <= ?1),"
-                                         " count(*) FILTER (WHERE state = 'queued' AND due > ?1),"
-                                         " count(*) FILTER (WHERE state = 'parked') FROM change",
-                                         error);
+    g_autofree char *now = queue_now(state, error);
+    g_autoptr(Query) query = now != NULL ? query_begin(state, COUNT, error) : NULL;
     bool row;
     guint due;
 

@@ -24,6 +24,7 @@ static void exchange(State *state, State *fresh)
     fresh->db = db;
     fresh->statements = statements;
     database_settle(state);
+    state->clock_us = 0;
 }
 
 /* Nobody else has what is in a file without a name. */

@@ -129,6 +129,7 @@ START_TEST(a_pause_doubles_up_to_an_hour_give_or_take_a_quarter)
         longest_us = MAX(longest_us, pause_us);
     }
     ck_assert(shortest_us >= middle_us * 3 / 4 && longest_us <= middle_us * 5 / 4);
+    ck_assert_int_le(longest_us, WAIT_BACKOFF_LONGEST_US);
     /* Many that failed together do not come back together. */
     ck_assert(longest_us - shortest_us > middle_us / 8);
 }
