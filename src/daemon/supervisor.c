@@ -103,10 +103,10 @@ static bool wait_for_end(Supervisor *supervisor, guint limit_ms, bool broken_off
     return crew_has_ended(supervisor->crew);
 }
 
-/* Who hangs in a library is left behind with the process, and his change stays queued. */
+/* Who hangs in a library is left behind with the process, and his change stays queued. A one-shot run has not done all, then. */
 G_NORETURN static void abandon(Supervisor *supervisor, bool anew)
 {
-    bool failed = crew_shared(supervisor->crew)->fatal != NULL;
+    bool failed = supervisor->options->sync || crew_shared(supervisor->crew)->fatal != NULL;
 
     if (anew && supervisor->stop_signals == 0) {
         log_entry(G_LOG_LEVEL_CRITICAL, NULL, NULL,

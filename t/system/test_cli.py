@@ -202,6 +202,42 @@ def test_a_second_kolabd_says_who_holds_the_state_file_and_a_killed_one_holds_no
     other.stop()
 
 
+# A name server that never answers: nothing interrupts that call within libldap.
+DEAF = """
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+{
+    close(open(getenv("KOLABD_TEST_DEAF"), O_CREAT | O_WRONLY, 0600));
+    for (;;)
+        pause();
+}
+"""
+
+
+@pytest.fixture(name="deaf")
+def make_deaf(tmp_path, monkeypatch):
+    """A file: it is there once kolabd asks for an address, and then it hangs."""
+    source, library, asked = tmp_path / "deaf.c", tmp_path / "deaf.so", tmp_path / "asked"
+    source.write_text(DEAF)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, source], check=True)
+    monkeypatch.setenv("ASAN_OPTIONS", os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
+    monkeypatch.setenv("KOLABD_TEST_DEAF", str(asked))
+    monkeypatch.setenv("LD_PRELOAD", str(library))
+    return asked
+
+
+@pytest.mark.parametrize("arguments, status", [(["--sync"], 1), ([], 0)])
+def test_who_is_stopped_while_a_library_hangs_leaves_it_behind_and_a_sync_is_not_all_in_order(alone, deaf, arguments, status):
+    process = alone.start(*arguments)
+    wait_until(deaf.exists)
+    assert process.stop(check=False) == status
+    assert "stopping although a server hangs" in process.log_text
+
+
 def test_a_dry_run_works_beside_a_daemon(lab, kolabd):
     daemon = kolabd.start()
     daemon.wait_for_log("0 to look at")
