@@ -3,6 +3,7 @@
 
 #include "daemon/domain.h"
 #include "directory/directory.h"
+#include "state/unsettled.h"
 
 #include <glib.h>
 
@@ -16,6 +17,11 @@ bool asked_has_domain(const Asked *asked, const Domain *domain);
 
 /* That the domain that is asked for is in the list and served. FAULT_STOP: why not. */
 bool asked_check_domain(const Asked *asked, const GPtrArray *list, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* What is not in order in the domains of the list that are served and asked for; nothing when it is about one entry, of which is known
+ * what became. FAULT_STATE. */
+bool asked_find_unsettled(const Asked *asked, const GPtrArray *list, State *state, Unsettled *unsettled,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Looks for the entry that is asked for in every domain of the list that is served and asked for; the one with the longest base
  * has it: *owner is one of the list, *unique_id owned by the caller. A domain that cannot be read is passed over, unless nobody

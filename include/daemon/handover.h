@@ -45,6 +45,8 @@ const Asked *handover_asked(const Handover *handover);
 bool handover_is_over(Handover *handover);
 /* A change that is about to be queued; `found`: that was found in the queue just now. */
 void handover_expect(Handover *handover, const char *domain, const char *unique_id, bool found);
+/* It is about this domain: what of it failed earlier, or fails meanwhile, counts in the end. */
+void handover_note_domain(Handover *handover, const char *domain);
 /* A domain cannot be read: told, and an error in the end. */
 void handover_miss(Handover *handover, const char *domain, const char *message);
 /* All that is expected is queued. FAULT_STOP: the state file. */

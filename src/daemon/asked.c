@@ -29,6 +29,21 @@ bool asked_check_domain(const Asked *asked, const GPtrArray *list, GError **erro
     return false;
 }
 
+bool asked_find_unsettled(const Asked *asked, const GPtrArray *list, State *state, Unsettled *unsettled, GError **error)
+{
+    Unsettled found = {0};
+
+    for (guint i = 0; i < list->len && asked->entry == NULL; i++) {
+        const Domain *domain = g_ptr_array_index(list, i);
+
+        if (domain->status == DOMAIN_SERVED && asked_has_domain(asked, domain)
+            && !state_add_unsettled(state, domain->name, &found, error))
+            return false;
+    }
+    *unsettled = found;
+    return true;
+}
+
 bool asked_find_entry(const Asked *asked, const GPtrArray *list, Directory *directory, const Domain **owner, char **unique_id,
                       GError **error)
 {

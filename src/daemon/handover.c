@@ -27,6 +27,7 @@ struct Handover {
     int pid;
     Asked asked;       /* immutable; the rest is under all->lock */
     Tally *tally;
+    GHashTable *domains; /* set of char*: those that were swept */
     bool incomplete;
     bool swept;
     bool ending; /* it was through when the reaper's turn began */
@@ -70,6 +71,7 @@ void handover_unref(Handover *handover)
     if (!g_atomic_int_dec_and_test(&handover->references))
         return;
     tally_free(handover->tally);
+    g_hash_table_unref(handover->domains);
     g_string_free(handover->news, TRUE);
     g_free(handover->asked.domain);
     g_free(handover->asked.entry);
@@ -147,6 +149,7 @@ Handover *handovers_add(Handovers *handovers, const Asked *asked, int pid, GErro
     handover->pid = pid;
     handover->asked = (Asked){.domain = g_strdup(asked->domain), .entry = g_strdup(asked->entry), .resync = asked->resync};
     handover->tally = tally_new(handovers->state, tell_failure, handover);
+    handover->domains = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     handover->news = g_string_new(NULL);
     g_ptr_array_add(handovers->list, handover);
     g_atomic_int_inc(&handovers->count);
@@ -230,6 +233,13 @@ void handover_expect(Handover *handover, const char *domain, const char *unique_
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&handover->all->lock);
 
     tally_expect(handover->tally, domain, unique_id, found);
+}
+
+void handover_note_domain(Handover *handover, const char *domain)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&handover->all->lock);
+
+    g_hash_table_add(handover->domains, g_strdup(domain));
 }
 
 void handover_miss(Handover *handover, const char *domain, const char *message)
@@ -354,30 +364,65 @@ void handovers_begin_end(Handovers *handovers)
     }
 }
 
+/* The daemon carries out in its own time what is approved. */
+static bool find_unsettled(const Handover *handover, Unsettled *unsettled, GError **error)
+{
+    Unsettled found = {0};
+    GHashTableIter iter;
+    gpointer domain;
+
+    g_hash_table_iter_init(&iter, handover->domains);
+    while (g_hash_table_iter_next(&iter, &domain, NULL))
+        if (!state_add_unsettled(handover->all->state, domain, &found, error))
+            return false;
+    *unsettled = (Unsettled){.changes = found.changes};
+    return true;
+}
+
 /* That some wait for another entry is in the summary of the departures. */
-static Summary summarize(Handover *handover, const DepartureSummary *departures)
+static Summary summarize(Handover *handover, const Unsettled *unsettled, const DepartureSummary *departures)
 {
     TallyCounts counts;
 
     tally_close(handover->tally);
     counts = tally_counts(handover->tally);
-    return (Summary){.done = counts.done, .changed = counts.changed, .failed = counts.failed,
-                     .incomplete = handover->incomplete, .departures = *departures};
+    return (Summary){.done = counts.done, .changed = counts.changed, .failed = counts.failed, .incomplete = handover->incomplete,
+                     .unsettled = *unsettled, .departures = *departures};
 }
 
-static void end_through(Handover *handover, const DepartureSummary *departures)
+static void tell_sum(Handover *handover, const char *text)
 {
-    const Summary summary = summarize(handover, departures);
-    g_autofree char *text = summary_describe(&summary);
-    g_autofree char *departed = summary_describe_departures(&summary);
+    if (text != NULL)
+        tell(handover, "message", NULL, NULL, text);
+}
+
+static void tell_summary(Handover *handover, const Summary *summary)
+{
+    g_autofree char *text = summary_describe(summary);
+    g_autofree char *unsettled = summary_describe_unsettled(summary);
+    g_autofree char *departed = summary_describe_departures(summary);
     g_autofree char *more = g_strdup_printf("%u more failed (kolabctl problems)", handover->untold);
 
     if (handover->untold > 0)
         tell(handover, "warning", NULL, NULL, more);
-    tell(handover, "message", NULL, NULL, text);
-    if (departed != NULL)
-        tell(handover, "message", NULL, NULL, departed);
+    tell_sum(handover, text);
+    tell_sum(handover, unsettled);
+    tell_sum(handover, departed);
     log_entry(G_LOG_LEVEL_INFO, NULL, NULL, "handed over by process %d: %s", handover->pid, text);
+}
+
+static void end_through(Handover *handover, const DepartureSummary *departures)
+{
+    g_autoptr(GError) fault = NULL;
+    Unsettled unsettled;
+    Summary summary;
+
+    if (!find_unsettled(handover, &unsettled, &fault)) {
+        fail(handover, fault->message);
+        return;
+    }
+    summary = summarize(handover, &unsettled, departures);
+    tell_summary(handover, &summary);
     end(handover, summary_status(&summary));
 }
 

@@ -146,6 +146,22 @@ static void note_start(Shared *shared)
         log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "%s", fault->message); /* the threads meet it too, and wait */
 }
 
+/* What the state tells of the end of a one-shot run. A dry run's state is a copy, where nothing is carried out. */
+static bool summarize_state(Shared *shared, Summary *summary, GError **error)
+{
+    g_autoptr(GPtrArray) list = domains_list(shared->domains);
+
+    return departure_summarize(shared->state, &summary->departures, error)
+        && (summary->dry_run
+            || asked_find_unsettled(&shared->options->asked, list, shared->state, &summary->unsettled, error));
+}
+
+static void log_sum(const char *text)
+{
+    if (text != NULL)
+        log_entry(G_LOG_LEVEL_MESSAGE, NULL, NULL, "%s", text);
+}
+
 /* What a one-shot run came to. */
 static int report_sync(Shared *shared, bool interrupted)
 {
@@ -156,17 +172,19 @@ static int report_sync(Shared *shared, bool interrupted)
                        .failed = (guint)g_atomic_int_get(&shared->progress.failed),
                        .incomplete = interrupted || g_atomic_int_get(&shared->incomplete) > 0};
     g_autofree char *text = summary_describe(&summary);
+    g_autofree char *unsettled = NULL;
     g_autofree char *departed = NULL;
 
     if (!options->dry_run || !options->json)
-        log_entry(G_LOG_LEVEL_MESSAGE, NULL, NULL, "%s", text);
-    if (!departure_summarize(shared->state, &summary.departures, &fault)) {
+        log_sum(text);
+    if (!summarize_state(shared, &summary, &fault)) {
         log_entry(G_LOG_LEVEL_CRITICAL, NULL, NULL, "%s", fault->message);
         return EXIT_ERROR;
     }
+    unsettled = summary_describe_unsettled(&summary);
     departed = summary_describe_departures(&summary);
-    if (departed != NULL)
-        log_entry(G_LOG_LEVEL_MESSAGE, NULL, NULL, "%s", departed);
+    log_sum(unsettled);
+    log_sum(departed);
     return summary_status(&summary);
 }
 

@@ -341,7 +341,7 @@ gpointer sweeper_run_once(gpointer data)
     return NULL;
 }
 
-/* What is due in the queue belongs to it as well, as to a one-shot run. */
+/* What is due in the queue belongs to it as well, as to a one-shot run; what failed and waits, or was set aside, counts in the end. */
 static bool expect_due(const Sweeper *sweeper, GError **error)
 {
     g_autoptr(GPtrArray) list = domains_list(sweeper->shared->domains);
@@ -352,6 +352,7 @@ static bool expect_due(const Sweeper *sweeper, GError **error)
 
         if (domain->status != DOMAIN_SERVED || !asked_has_domain(sweeper->asked, domain))
             continue;
+        handover_note_domain(sweeper->handover, domain->name);
         if (!queue_list_due(sweeper->shared->state, domain->name, &due, error))
             return false;
         for (guint d = 0; d < due->len; d++)

@@ -145,6 +145,25 @@ def test_an_entry_that_fails_is_told_as_by_a_sync_alone(lab, kolabd):
     assert outcome(kolabd.run("--sync", "--resync"), daemon)[2] == 0
 
 
+def test_what_failed_earlier_is_a_reason_for_status_3_until_it_is_in_order(lab, kolabd):
+    """Of an entry that is as it was: no sweep queues it again."""
+    jane, john = add(lab, "jane", "john")
+    kolabd.run("--sync")
+    with contextlib.closing(sqlite3.connect(kolabd.state)) as connection, connection:
+        connection.execute("INSERT INTO change (domain, unique_id, reason, state, due, queued_at, attempts, fault, last_error)"
+                           " SELECT domain, unique_id, 'parent', 'parked', '2026-11-21T09:00:00.000Z', '2026-11-21T09:00:00.000Z',"
+                           " 1, 'park', 'it did not work' FROM entry WHERE mailbox = ?", [mailbox(lab, "jane")])
+    told = "besides: 1 entries failed earlier"
+    assert told in kolabd.run("--sync", check=3).stderr
+    assert kolabd.run("--sync", "--entry", john).returncode == 0
+    daemon = start(kolabd)
+    done = kolabd.run("--sync", check=3)
+    assert outcome(done, daemon) == (0, 0, 0) and told in done.stderr
+    for dn in (john, jane):
+        assert outcome(kolabd.run("--sync", "--entry", dn), daemon) == (1, 0, 0)
+    assert outcome(kolabd.run("--sync"), daemon) == (0, 0, 0)
+
+
 def test_departures_that_are_held_are_a_reason_for_status_3(lab, kolabd):
     kolabd.configure({"deletion": {"limit": 1, "limit_percent": 0}})
     people = add(lab, "jane", "john", "jack")
