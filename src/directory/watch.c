@@ -219,6 +219,9 @@ static bool wait_message(Watch *watch, gint64 deadline_us, LDAPMessage **message
     for (;;) {
         int fd = -1;
 
+        /* While messages keep coming there is nothing to wait for. */
+        if (stop_asked(connection->stop))
+            return true;
         if (!look_for_message(watch, message, error))
             return false;
         if (*message != NULL)
