@@ -1,8 +1,8 @@
 /* departure.h - entries that left: why, and what becomes of their mailboxes.
  *
  * A departure is written with its record by queue_finish, and ends with it: an entry that is back withdraws its own. Its
- * mailbox is deleted by the way waiting -> approved -> deleted; a set that is too large goes waiting -> held, and an
- * operator's approval leads on from held, kept and failed. Faults: FAULT_STATE. */
+ * mailbox is deleted by the way waiting -> approved -> deleted; a set that is too large goes waiting -> held, one that is not to
+ * be deleted any more waiting -> kept or approved -> kept, and an operator's approval leads on from held, kept and failed. Faults: FAULT_STATE. */
 #pragma once
 
 #include "wait/wait.h"
@@ -30,8 +30,9 @@ typedef enum {
 typedef struct {
     DepartureReason reason;
     DepartureStatus status;
-    gint64 delay_us; /* written only: when a waiting one is due */
-    char *message;   /* why it failed; NULL: it did not */
+    gint64 delay_us;  /* written only: when a waiting one is due */
+    char *message;    /* why it failed; NULL: it did not */
+    bool by_operator; /* read only: approved by an operator's word, not within the limit */
 } Departure;
 
 /* "gone", "moved", "unserved"; "waiting", ... */
@@ -51,6 +52,9 @@ bool departure_count(State *state, const char *domain, DepartureCounts *counts, 
 
 /* Holds all that wait in a domain. */
 bool departure_hold(State *state, const char *domain, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Keeps the mailboxes of all that wait in a domain; who has none goes on waiting, for its access rights. *kept names them (a new
+ * array of Record*, with DN and mailbox only). */
+bool departure_keep(State *state, const char *domain, GPtrArray **kept, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Queues changes for the stranded ones. */
 bool departure_requeue(State *state, const char *domain, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Approves those that wait in a domain and are due (`all`: due or not) and queues their changes; *released says how many. */

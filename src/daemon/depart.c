@@ -123,6 +123,12 @@ static bool delete(const DepartJob *job, Record *record, GError **error)
     return true;
 }
 
+/* What the daemon approved by itself before deletion.mode said so is kept; an operator's word stands. */
+static bool is_to_be_kept(const DepartJob *job, const Record *record)
+{
+    return job->domain->deletion_mode == DELETION_KEEP && mailbox_to_delete(record) != NULL && !record->departure.by_operator;
+}
+
 bool depart_settle(const DepartJob *job, Record *record, const Entry *entry, GError **error)
 {
     g_autofree char *dn = NULL;
@@ -141,7 +147,7 @@ bool depart_settle(const DepartJob *job, Record *record, const Entry *entry, GEr
     g_clear_pointer(&record->departure.message, g_free);
     if (reason != REASON_GONE)
         return settle_elsewhere(job, record, dn, error);
-    return same ? delete(job, record, error) : settle_gone(job, record, error);
+    return same && !is_to_be_kept(job, record) ? delete(job, record, error) : settle_gone(job, record, error);
 }
 
 static bool wait_for_other(const DepartJob *job, const char *what)

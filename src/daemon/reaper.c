@@ -35,6 +35,23 @@ static void log_hold(const DomainSettings *domain, const DepartureCounts *counts
               limit_of_deletions(domain, counts->entries), domain->name);
 }
 
+/* With deletion.mode: keep what waits since before that becomes what it would be now. Counts again then. */
+static bool keep(Shared *shared, const DomainSettings *domain, DepartureCounts *counts, GError **error)
+{
+    g_autoptr(GPtrArray) kept = NULL;
+
+    if (domain->deletion_mode != DELETION_KEEP || counts->waiting == 0)
+        return true;
+    if (!departure_keep(shared->state, domain->name, &kept, error))
+        return false;
+    for (guint i = 0; i < kept->len; i++) {
+        const Record *record = g_ptr_array_index(kept, i);
+
+        log_entry(G_LOG_LEVEL_MESSAGE, domain->name, record->dn, "left the directory; mailbox %s is kept", record->mailbox);
+    }
+    return departure_count(shared->state, domain->name, counts, error);
+}
+
 static bool decide(Shared *shared, const DomainSettings *domain, GError **error)
 {
     State *state = shared->state;
@@ -44,6 +61,8 @@ static bool decide(Shared *shared, const DomainSettings *domain, GError **error)
     if (!departure_count(state, domain->name, &counts, error))
         return false;
     if (counts.stranded > 0 && !departure_requeue(state, domain->name, error))
+        return false;
+    if (!keep(shared, domain, &counts, error))
         return false;
     if (counts.waiting == 0)
         return true;

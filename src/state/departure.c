@@ -1,5 +1,6 @@
 #include "state/departure.h"
 
+#include "model/entry.h"
 #include "state/outcome.h"
 
 #include <string.h>
@@ -33,7 +34,8 @@ static guint find_name(const char *const *names, guint count, const char *name)
 
 bool departure_read(State *state, Record *record, GError **error)
 {
-    static const char READ[] = "SELECT reason, status, message FROM departure WHERE domain = ? AND unique_id = ?";
+    static const char READ[] = "SELECT reason, status, message, approved_at IS NOT NULL FROM departure"
+                               " WHERE domain = ? AND unique_id = ?";
     g_autoptr(Query) query = NULL;
     g_autofree char *reason = NULL;
     g_autofree char *status = NULL;
@@ -51,6 +53,7 @@ bool departure_read(State *state, Record *record, GError **error)
     record->departure.reason = find_name(REASONS, G_N_ELEMENTS(REASONS), reason);
     record->departure.status = find_name(STATUSES, G_N_ELEMENTS(STATUSES), status);
     record->departure.message = query_text(query, 2);
+    record->departure.by_operator = query_int(query, 3) != 0;
     return true;
 }
 
@@ -198,6 +201,61 @@ bool departure_hold(State *state, const char *domain, GError **error)
         || !transaction_commit(&transaction, error))
         return false;
     queue_rouse_locked(state);
+    return true;
+}
+
+/* A group's name and address are no mailbox. */
+static bool keep(State *state, const char *domain, const char *now, GPtrArray *kept, GError **error)
+{
+    g_autoptr(Query) query = query_begin(state,
+                                         "UPDATE departure SET status = 'kept', due = NULL, decided_at = ?2"
+                                         " WHERE domain = ?1 AND status = 'waiting' AND mailbox IS NOT NULL AND kind IS NOT ?3"
+                                         " RETURNING unique_id, dn, mailbox",
+                                         error);
+
+    if (query == NULL)
+        return false;
+    query_bind_text(query, 1, domain);
+    query_bind_text(query, 2, now);
+    query_bind_text(query, 3, entry_kind_name(KIND_GROUP));
+    for (;;) {
+        g_autofree char *unique_id = NULL;
+        Record *record;
+        bool row;
+
+        if (!query_step(state, query, "keep mailboxes", &row, error))
+            return false;
+        if (!row)
+            return true;
+        unique_id = query_text(query, 0);
+        record = record_new(domain, unique_id);
+        record->dn = query_text(query, 1);
+        record->mailbox = query_text(query, 2);
+        g_ptr_array_add(kept, record);
+    }
+}
+
+/* Who waits for a mailbox is told that it is kept. */
+static bool rouse_all(State *state, GPtrArray *kept, const char *now, GError **error)
+{
+    for (guint i = 0; i < kept->len; i++)
+        if (!change_rouse(state, ((const Record *)g_ptr_array_index(kept, i))->mailbox, now, error))
+            return false;
+    return true;
+}
+
+bool departure_keep(State *state, const char *domain, GPtrArray **kept, GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)record_free);
+    g_autofree char *now = wait_timestamp(0);
+    g_auto(Transaction) transaction = {0};
+
+    if (!transaction_begin(&transaction, state, error) || !keep(state, domain, now, found, error)
+        || !rouse_all(state, found, now, error) || !transaction_commit(&transaction, error))
+        return false;
+    queue_rouse_locked(state);
+    *kept = g_steal_pointer(&found);
     return true;
 }
 

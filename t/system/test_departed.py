@@ -15,6 +15,11 @@ def query(kolabd, statement):
         return connection.execute(statement).fetchall()
 
 
+def change(kolabd, statement):
+    with contextlib.closing(sqlite3.connect(kolabd.state)) as connection, connection:
+        connection.execute(statement)
+
+
 def departures(kolabd):
     """{mailbox: (status, reason)}"""
     return {mailbox: (status, reason)
@@ -284,6 +289,41 @@ def test_in_keep_mode_a_mailbox_goes_only_when_an_operator_says_so(lab, kolabd):
     kolabd.ctl("approve", jane)
     kolabd.run("--sync")
     assert not lab.imap.exists(mailbox(lab, "jane"))
+
+
+def test_what_waits_when_keep_mode_comes_with_a_reload_is_kept(lab, kolabd, wait_until):
+    kolabd.configure({"deletion": {"delay": "1d"}})
+    jane, _ = add(lab, "jane", "john")
+    kolabd.run("--sync")
+    daemon = start(kolabd)
+    lab.delete(jane)
+    wait_until(lambda: departures(kolabd) == {mailbox(lab, "jane"): ("waiting", "gone")})
+    kolabd.configure({"deletion": {"delay": "1d", "mode": "keep"}})
+    daemon.reload()
+    daemon.wait_for_log(f"left the directory; mailbox {mailbox(lab, 'jane')} is kept")
+    assert departures(kolabd) == {mailbox(lab, "jane"): ("kept", "gone")}
+    kolabd.run("--sync")
+    assert lab.imap.exists(mailbox(lab, "jane"))
+    kolabd.ctl("approve", jane)
+    wait_until(lambda: not lab.imap.exists(mailbox(lab, "jane")))
+
+
+@pytest.mark.parametrize("who", ["the daemon", "an operator"])
+def test_what_is_approved_when_keep_mode_comes_is_deleted_only_if_an_operator_said_so(lab, kolabd, who):
+    jane, _ = add(lab, "jane", "john")
+    kolabd.run("--sync")
+    kolabd.configure({"deletion": {"mode": "keep"}})
+    lab.delete(jane)
+    kolabd.run("--sync")
+    kolabd.ctl("approve", jane)
+    if who == "the daemon":
+        change(kolabd, "UPDATE departure SET approved_at = NULL")
+    kolabd.run("--sync")
+    if who == "the daemon":
+        assert departures(kolabd) == {mailbox(lab, "jane"): ("kept", "gone")}
+    else:
+        assert departures(kolabd) == {mailbox(lab, "jane"): ("deleted", "gone")}
+    assert lab.imap.exists(mailbox(lab, "jane")) == (who == "the daemon")
 
 
 def test_two_mailboxes_of_one_name_that_are_deleted_in_one_second_are_both_kept_for_a_while(lab, kolabd):

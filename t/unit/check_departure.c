@@ -1,3 +1,4 @@
+#include "departures.h"
 #include "directory/whoami.h"
 #include "model/fault.h"
 #include "plan/plan.h"
@@ -89,75 +90,6 @@ START_TEST(a_deletion_is_a_plan_of_one_step)
 END_TEST
 
 /* --- the state */
-
-static Record *person(const char *name)
-{
-    g_autofree char *unique_id = g_strconcat("id-", name, NULL);
-    Record *record = record_new("example.org", unique_id);
-
-    record->kind = g_strdup("user");
-    record->dn = g_strdup_printf("uid=%s,dc=example,dc=org", name);
-    record->mailbox = g_strdup_printf("user/%s@example.org", name);
-    record->primary = g_strdup_printf("%s@example.org", name);
-    g_ptr_array_add(record->identifiers, g_strdup(record->primary));
-    return record;
-}
-
-static Change *lease(State *state, const char *unique_id)
-{
-    Change *change = NULL;
-
-    ck_assert(queue_add(state, "example.org", unique_id, "notice", false, NULL));
-    do {
-        if (change != NULL)
-            queue_return(state, change);
-        g_clear_pointer(&change, change_free);
-        ck_assert(queue_lease(state, &change, NULL));
-        ck_assert_ptr_nonnull(change);
-    } while (strcmp(change->unique_id, unique_id) != 0);
-    return change;
-}
-
-static void store(State *state, const Record *record)
-{
-    g_autoptr(Change) change = lease(state, record->unique_id);
-
-    ck_assert(queue_finish(state, change, record, NULL, NULL));
-}
-
-static void serve(State *state, const char *name)
-{
-    g_autoptr(Record) record = person(name);
-
-    store(state, record);
-}
-
-static void depart(State *state, const char *name, DepartureReason reason, DepartureStatus status, gint64 delay_us)
-{
-    g_autoptr(Record) record = person(name);
-
-    record->departed = true;
-    record->departure = (Departure){.reason = reason, .status = status, .delay_us = delay_us};
-    store(state, record);
-}
-
-static Record *find(State *state, const char *name)
-{
-    g_autofree char *unique_id = g_strconcat("id-", name, NULL);
-    Record *record;
-
-    ck_assert(state_find_record(state, "example.org", unique_id, &record, NULL));
-    return record;
-}
-
-static void assert_status(State *state, const char *name, DepartureStatus expected)
-{
-    g_autoptr(Record) record = find(state, name);
-
-    ck_assert_ptr_nonnull(record);
-    ck_assert(record->departed);
-    ck_assert_str_eq(departure_status_name(record->departure.status), departure_status_name(expected));
-}
 
 static DepartureSummary summarize(State *state)
 {
@@ -266,6 +198,70 @@ START_TEST(the_counts_are_what_the_limit_is_judged_by)
     ck_assert_uint_eq(counts.entries, 7);
     ck_assert_uint_eq(counts.waiting, 0);
     ck_assert_uint_eq(counts.held, 2);
+}
+END_TEST
+
+static guint keep(State *state)
+{
+    g_autoptr(GPtrArray) kept = NULL;
+
+    ck_assert(departure_keep(state, "example.org", &kept, NULL));
+    return kept->len;
+}
+
+static void depart_group(State *state, const char *name)
+{
+    g_autoptr(Record) group = person(name);
+
+    g_free(group->kind);
+    group->kind = g_strdup("group");
+    group->departed = true;
+    group->departure = (Departure){.reason = REASON_GONE, .status = DEPARTURE_WAITING};
+    store(state, group);
+}
+
+START_TEST(of_what_waits_mailboxes_can_be_kept_and_nothing_else)
+{
+    g_autoptr(State) state = open_state(STATE_OWN);
+    g_autoptr(GPtrArray) kept = NULL;
+    const Record *record;
+
+    depart(state, "jane", REASON_GONE, DEPARTURE_WAITING, G_TIME_SPAN_DAY);
+    depart(state, "approved", REASON_GONE, DEPARTURE_APPROVED, 0);
+    depart_group(state, "staff");
+    ck_assert(departure_keep(state, "example.org", &kept, NULL));
+    ck_assert_uint_eq(kept->len, 1);
+    record = g_ptr_array_index(kept, 0);
+    ck_assert_str_eq(record->unique_id, "id-jane");
+    ck_assert_str_eq(record->dn, "uid=jane,dc=example,dc=org");
+    ck_assert_str_eq(record->mailbox, "user/jane@example.org");
+    assert_status(state, "jane", DEPARTURE_KEPT);
+    assert_status(state, "approved", DEPARTURE_APPROVED);
+    assert_status(state, "staff", DEPARTURE_WAITING);
+    assert_value("SELECT due IS NULL AND decided_at IS NOT NULL FROM departure WHERE unique_id = 'id-jane'", "1");
+    ck_assert_uint_eq(keep(state), 0);
+    ck_assert_uint_eq(release(state, true), 1);
+    assert_status(state, "jane", DEPARTURE_KEPT);
+}
+END_TEST
+
+START_TEST(an_operator_s_approval_is_told_from_that_of_the_limit)
+{
+    g_autoptr(State) state = open_state(STATE_OWN);
+    g_autoptr(Record) within = NULL;
+    g_autoptr(Record) word = NULL;
+    guint approved;
+
+    depart(state, "within", REASON_GONE, DEPARTURE_WAITING, 0);
+    depart(state, "word", REASON_GONE, DEPARTURE_KEPT, 0);
+    ck_assert_uint_eq(release(state, true), 1);
+    ck_assert(departure_approve(state, "id-word", "ann", &approved, NULL));
+    within = find(state, "within");
+    word = find(state, "word");
+    ck_assert_int_eq(within->departure.status, DEPARTURE_APPROVED);
+    ck_assert(!within->departure.by_operator);
+    ck_assert_int_eq(word->departure.status, DEPARTURE_APPROVED);
+    ck_assert(word->departure.by_operator);
 }
 END_TEST
 
@@ -403,6 +399,19 @@ START_TEST(who_waits_for_a_mailbox_is_due_once_it_is_deleted)
 }
 END_TEST
 
+START_TEST(who_waits_for_a_mailbox_is_due_once_it_is_kept)
+{
+    g_autoptr(State) state = open_state(STATE_OWN);
+
+    depart(state, "jane", REASON_GONE, DEPARTURE_WAITING, G_TIME_SPAN_DAY);
+    block(state, FAULT_RETRY, "user/jane@example.org");
+    ck_assert_uint_eq(due(state), 0);
+    ck_assert_uint_eq(keep(state), 1);
+    ck_assert_uint_eq(due(state), 1);
+    ck_assert_uint_eq(summarize(state).blocked, 0);
+}
+END_TEST
+
 START_TEST(who_waits_for_a_mailbox_that_is_free_meanwhile_is_due_at_once)
 {
     g_autoptr(State) state = open_state(STATE_OWN);
@@ -484,12 +493,15 @@ static TCase *state_tests(void)
     tcase_add_test(tests, an_entry_that_is_back_withdraws_its_departure);
     tcase_add_test(tests, only_what_is_due_is_released_unless_all_is);
     tcase_add_test(tests, the_counts_are_what_the_limit_is_judged_by);
+    tcase_add_test(tests, of_what_waits_mailboxes_can_be_kept_and_nothing_else);
+    tcase_add_test(tests, an_operator_s_approval_is_told_from_that_of_the_limit);
     tcase_add_test(tests, an_approval_goes_through_the_file_beside_the_owner_and_is_not_counted);
     tcase_add_test(tests, an_approved_departure_whose_change_came_to_nothing_is_queued_again);
     tcase_add_loop_test(tests, an_operator_approves_what_is_held_in_a_domain_or_one_entry_that_is_gone, 0, G_N_ELEMENTS(NAMES));
     tcase_add_test(tests, a_deleted_mailbox_frees_its_name_and_leaves_its_identifiers_to_the_clean_up);
     tcase_add_test(tests, an_identifier_that_a_served_entry_has_is_no_leftover);
     tcase_add_loop_test(tests, who_waits_for_a_mailbox_is_due_once_it_is_deleted, 0, 2);
+    tcase_add_test(tests, who_waits_for_a_mailbox_is_due_once_it_is_kept);
     tcase_add_test(tests, who_waits_for_a_mailbox_that_is_free_meanwhile_is_due_at_once);
     tcase_add_test(tests, who_waits_for_an_identifier_is_due_once_it_is_cleaned_up);
     tcase_add_test(tests, held_and_failed_departures_are_problems);

@@ -1,0 +1,89 @@
+/* What the reaper decides about departures, at the end of a one-shot run. */
+#include "daemon/reaper.h"
+
+#include "daemon/log.h"
+#include "departures.h"
+#include "state_file.h"
+#include "suite.h"
+
+#include <check.h>
+#include <string.h>
+
+static Stop *stop;
+static Config *config;
+static State *state;
+static Shared shared;
+static const RunOptions options = {.sync = true};
+
+static void set_up(void)
+{
+    log_init(LOG_LEVEL_ERROR);
+    make_directory();
+    state = open_state(STATE_OWN);
+    stop = stop_new();
+}
+
+static void tear_down(void)
+{
+    shared_clear(&shared);
+    g_clear_pointer(&config, config_free);
+    stop_free(stop);
+    g_clear_pointer(&state, state_close);
+    remove_directory();
+}
+
+static void begin(const char *deletion)
+{
+    g_autofree char *text = g_strdup_printf("ldap: {uri: ldaps://ldap.example.org, bind_dn: 'cn=kolabd', bind_password_file: /p}\n"
+                                            "imap: {uri: imaps://imap.example.org, admin_login: cyrus, admin_password_file: /p}\n"
+                                            "domains: {example.org: {}}\n"
+                                            "deletion: {%s}\n", deletion);
+
+    ck_assert(config_parse("x", text, strlen(text), false, &config, NULL));
+    shared_init(&shared, config, &options, state, stop);
+}
+
+static const struct {
+    const char *mode;
+    DepartureStatus expected;
+} MODES[] = {
+    {"mode: delete, limit: 2", DEPARTURE_APPROVED},
+    {"mode: keep, limit: 2", DEPARTURE_KEPT},
+};
+
+START_TEST(what_waits_when_the_mode_becomes_keep_is_kept)
+{
+    depart(state, "held", REASON_GONE, DEPARTURE_HELD, 0);
+    depart(state, "jane", REASON_GONE, DEPARTURE_WAITING, G_TIME_SPAN_DAY);
+    begin(MODES[_i].mode);
+    ck_assert(reaper_settle(&shared));
+    assert_status(state, "jane", MODES[_i].expected);
+    assert_status(state, "held", DEPARTURE_HELD);
+}
+END_TEST
+
+START_TEST(in_keep_mode_many_that_wait_are_kept_and_not_held)
+{
+    for (guint i = 0; i < 20; i++) {
+        g_autofree char *name = g_strdup_printf("p%u", i);
+
+        depart(state, name, REASON_GONE, DEPARTURE_WAITING, 0);
+    }
+    begin("mode: keep, limit: 2, limit_percent: 0");
+    ck_assert(reaper_settle(&shared));
+    assert_value("SELECT count(*) FROM departure WHERE status = 'kept'", "20");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("reaper");
+    TCase *tests = tcase_create("decisions");
+
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_set_timeout(tests, 60);
+    tcase_add_loop_test(tests, what_waits_when_the_mode_becomes_keep_is_kept, 0, G_N_ELEMENTS(MODES));
+    tcase_add_test(tests, in_keep_mode_many_that_wait_are_kept_and_not_held);
+    suite_add_tcase(suite, tests);
+    return run_suite(suite);
+}
