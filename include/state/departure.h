@@ -57,8 +57,10 @@ bool departure_hold(State *state, const char *domain, GError **error) G_GNUC_WAR
 bool departure_keep(State *state, const char *domain, GPtrArray **kept, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Queues changes for the stranded ones. */
 bool departure_requeue(State *state, const char *domain, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Approves those that wait in a domain and are due (`all`: due or not) and queues their changes; *released says how many. */
-bool departure_release(State *state, const char *domain, bool all, guint *released, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Approves those that wait in a domain and are due (`all`: due or not), the first `most` of them, and queues their changes;
+ * *released says how many. `most`: those that were counted when it was decided; who came since is judged the next time. */
+bool departure_release(State *state, const char *domain, bool all, guint most, guint *released,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* What there is in all domains, for who waits and for an exit status. */
 typedef struct {

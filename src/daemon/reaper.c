@@ -68,7 +68,7 @@ static bool decide(Shared *shared, const DomainSettings *domain, GError **error)
         return true;
     switch (limit_judge(domain, counts.entries, counts.waiting, counts.held, counts.recent, counts.unsettled)) {
     case LIMIT_RELEASE:
-        return departure_release(state, domain->name, shared->options->sync, &released, error);
+        return departure_release(state, domain->name, shared->options->sync, counts.waiting, &released, error);
     case LIMIT_WAIT:
         return true;
     case LIMIT_HOLD:

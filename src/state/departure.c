@@ -260,19 +260,20 @@ bool departure_keep(State *state, const char *domain, GPtrArray **kept, GError *
 }
 
 /* Approves what waits and queues a change for each. */
-static bool release(State *state, const char *domain, const char *until, guint *released, GError **error)
+static bool release(State *state, const char *domain, const char *until, guint most, guint *released, GError **error)
 {
+    static const char APPROVE[] = "UPDATE departure SET status = 'approved', decided_at = ?2 WHERE (domain, unique_id) IN"
+                                  " (SELECT domain, unique_id FROM departure WHERE domain = ?1 AND status = 'waiting' AND due <= ?3"
+                                  "  ORDER BY due LIMIT ?4) RETURNING domain, unique_id";
     g_autofree char *now = wait_timestamp(0);
-    g_autoptr(Query) query = query_begin(state,
-                                         "UPDATE departure SET status = 'approved', decided_at = ?2"
-                                         " WHERE domain = ?1 AND status = 'waiting' AND due <= ?3 RETURNING domain, unique_id",
-                                         error);
+    g_autoptr(Query) query = query_begin(state, APPROVE, error);
 
     if (query == NULL)
         return false;
     query_bind_text(query, 1, domain);
     query_bind_text(query, 2, now);
     query_bind_text(query, 3, until);
+    query_bind_int(query, 4, most);
     return change_write_each(state, query, "departure", false, now, released, error);
 }
 
@@ -293,13 +294,13 @@ bool departure_requeue(State *state, const char *domain, GError **error)
     return true;
 }
 
-bool departure_release(State *state, const char *domain, bool all, guint *released, GError **error)
+bool departure_release(State *state, const char *domain, bool all, guint most, guint *released, GError **error)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
     g_autofree char *until = all ? g_strdup("9999") : wait_timestamp(0);
     g_auto(Transaction) transaction = {0};
 
-    if (!transaction_begin(&transaction, state, error) || !release(state, domain, until, released, error)
+    if (!transaction_begin(&transaction, state, error) || !release(state, domain, until, most, released, error)
         || !transaction_commit(&transaction, error))
         return false;
     if (*released > 0)

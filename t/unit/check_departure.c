@@ -111,7 +111,7 @@ static guint release(State *state, bool all)
 {
     guint released;
 
-    ck_assert(departure_release(state, "example.org", all, &released, NULL));
+    ck_assert(departure_release(state, "example.org", all, G_MAXUINT, &released, NULL));
     return released;
 }
 
@@ -166,6 +166,24 @@ START_TEST(only_what_is_due_is_released_unless_all_is)
     ck_assert_uint_eq(due(state), 1);
     ck_assert_int_lt(g_get_monotonic_time() + 50 * G_TIME_SPAN_MINUTE, summarize(state).next_due_us);
     ck_assert_uint_eq(release(state, true), 1);
+    ck_assert_uint_eq(due(state), 2);
+}
+END_TEST
+
+START_TEST(no_more_are_released_than_were_counted_and_the_first_ones_come_first)
+{
+    g_autoptr(State) state = open_state(STATE_OWN);
+    guint counted, released;
+
+    depart(state, "second", REASON_GONE, DEPARTURE_WAITING, -G_USEC_PER_SEC);
+    depart(state, "first", REASON_GONE, DEPARTURE_WAITING, -2 * G_USEC_PER_SEC);
+    counted = count(state).waiting;
+    depart(state, "came since", REASON_GONE, DEPARTURE_WAITING, 0);
+    ck_assert(departure_release(state, "example.org", true, counted, &released, NULL));
+    ck_assert_uint_eq(released, 2);
+    assert_status(state, "first", DEPARTURE_APPROVED);
+    assert_status(state, "second", DEPARTURE_APPROVED);
+    assert_status(state, "came since", DEPARTURE_WAITING);
     ck_assert_uint_eq(due(state), 2);
 }
 END_TEST
@@ -492,6 +510,7 @@ static TCase *state_tests(void)
     tcase_add_test(tests, a_departure_comes_back_with_its_record);
     tcase_add_test(tests, an_entry_that_is_back_withdraws_its_departure);
     tcase_add_test(tests, only_what_is_due_is_released_unless_all_is);
+    tcase_add_test(tests, no_more_are_released_than_were_counted_and_the_first_ones_come_first);
     tcase_add_test(tests, the_counts_are_what_the_limit_is_judged_by);
     tcase_add_test(tests, of_what_waits_mailboxes_can_be_kept_and_nothing_else);
     tcase_add_test(tests, an_operator_s_approval_is_told_from_that_of_the_limit);

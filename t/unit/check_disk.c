@@ -197,7 +197,7 @@ static bool release(State *state, GError **error)
 {
     guint released;
 
-    return departure_release(state, "example.org", true, &released, error);
+    return departure_release(state, "example.org", true, G_MAXUINT, &released, error);
 }
 
 static bool requeue(State *state, GError **error)
