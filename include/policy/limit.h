@@ -17,6 +17,6 @@ typedef enum {
 
 /* `entries`: of the domain, those that wait or are held among them. `recent`: deleted within the last hour. Held ones
  * count too: as long as an operator has not decided about a set, nothing is taken from it piece by piece. `unsettled`: missing
- * entries that nobody has looked at. */
+ * entries that nobody has looked at, or not with success so far. */
 LimitVerdict limit_judge(const DomainSettings *settings, guint entries, guint waiting, guint held, guint recent,
                          guint unsettled);

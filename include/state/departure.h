@@ -42,7 +42,7 @@ const char *departure_status_name(DepartureStatus status);
 /* What a decision about a domain is made from. */
 typedef struct {
     guint entries;   /* served ones, and those that are waiting or held */
-    guint unsettled; /* missing in a sweep, and not looked at since: the set is not complete */
+    guint unsettled; /* missing in a sweep, and not looked at since, or in vain fewer than three times: the set is not complete */
     guint waiting;
     guint held;
     guint recent;    /* deleted, or about to be, within the last hour; without what an operator approved */

@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+/* A look that failed, of a connection that was lost, say, has settled nothing. After so many the set is taken as it is: an entry
+ * that can never be looked at would keep all others of its domain waiting. */
+enum { LOOKS = 3 };
 /* Those that were deleted within this time count against the limit. */
 #define RECENT_US (3600 * (gint64)G_USEC_PER_SEC)
 /* How soon is seen that the file cannot be used any more: also while all servers are out of reach, and nobody asks for changes. */
@@ -146,7 +149,7 @@ bool departure_count(State *state, const char *domain, DepartureCounts *counts, 
 {
     static const char COUNT[] =
         "SELECT (SELECT count(*) FROM entry WHERE domain = ?1 AND status = 'ok'),"
-        " (SELECT count(*) FROM change WHERE domain = ?1 AND state = 'queued' AND reason = 'missing' AND attempts = 0),"
+        " (SELECT count(*) FROM change WHERE domain = ?1 AND state = 'queued' AND reason = 'missing' AND attempts < ?3),"
         " (SELECT count(*) FROM departure WHERE domain = ?1 AND status = 'waiting'),"
         " (SELECT count(*) FROM departure WHERE domain = ?1 AND status = 'held'),"
         " (SELECT count(*) FROM departure WHERE domain = ?1 AND approved_at IS NULL"
@@ -161,6 +164,7 @@ bool departure_count(State *state, const char *domain, DepartureCounts *counts, 
         return false;
     query_bind_text(query, 1, domain);
     query_bind_text(query, 2, since);
+    query_bind_int(query, 3, LOOKS);
     if (!query_step(state, query, "count the departures", &row, error))
         return false;
     counts->unsettled = (guint)query_int(query, 1);

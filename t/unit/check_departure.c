@@ -283,6 +283,27 @@ START_TEST(an_operator_s_approval_is_told_from_that_of_the_limit)
 }
 END_TEST
 
+static void miss(State *state, const char *unique_id, guint failures)
+{
+    ck_assert(queue_add(state, "example.org", unique_id, "missing", false, NULL));
+    for (guint i = 0; i < failures; i++) {
+        g_autoptr(Change) change = lease(state, unique_id);
+
+        ck_assert_uint_eq(change->attempts, i);
+        ck_assert(queue_fail(state, change, FAULT_RETRY, "the connection is lost", NULL, NULL));
+    }
+}
+
+START_TEST(a_missing_entry_that_was_looked_at_in_vain_is_settled_only_after_the_third_time)
+{
+    g_autoptr(State) state = open_state(STATE_OWN);
+
+    serve(state, "jane");
+    miss(state, "id-jane", (guint)_i);
+    ck_assert_uint_eq(count(state).unsettled, _i < 3 ? 1 : 0);
+}
+END_TEST
+
 START_TEST(an_approval_goes_through_the_file_beside_the_owner_and_is_not_counted)
 {
     g_autoptr(State) owner = open_state(STATE_OWN);
@@ -514,6 +535,7 @@ static TCase *state_tests(void)
     tcase_add_test(tests, the_counts_are_what_the_limit_is_judged_by);
     tcase_add_test(tests, of_what_waits_mailboxes_can_be_kept_and_nothing_else);
     tcase_add_test(tests, an_operator_s_approval_is_told_from_that_of_the_limit);
+    tcase_add_loop_test(tests, a_missing_entry_that_was_looked_at_in_vain_is_settled_only_after_the_third_time, 0, 5);
     tcase_add_test(tests, an_approval_goes_through_the_file_beside_the_owner_and_is_not_counted);
     tcase_add_test(tests, an_approved_departure_whose_change_came_to_nothing_is_queued_again);
     tcase_add_loop_test(tests, an_operator_approves_what_is_held_in_a_domain_or_one_entry_that_is_gone, 0, G_N_ELEMENTS(NAMES));

@@ -75,6 +75,27 @@ START_TEST(in_keep_mode_many_that_wait_are_kept_and_not_held)
 }
 END_TEST
 
+/* A change of an entry that is not there, and that nobody could be asked about. */
+static void miss(const char *unique_id)
+{
+    g_autoptr(Change) change = NULL;
+
+    ck_assert(queue_add(state, "example.org", unique_id, "missing", false, NULL));
+    change = lease(state, unique_id);
+    ck_assert(queue_fail(state, change, FAULT_RETRY, "the connection is lost", NULL, NULL));
+}
+
+START_TEST(of_a_set_that_is_not_looked_through_nothing_is_released)
+{
+    serve(state, "lost");
+    depart(state, "jane", REASON_GONE, DEPARTURE_WAITING, 0);
+    miss("id-lost");
+    begin("limit: 2");
+    ck_assert(reaper_settle(&shared));
+    assert_status(state, "jane", DEPARTURE_WAITING);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("reaper");
@@ -84,6 +105,7 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, what_waits_when_the_mode_becomes_keep_is_kept, 0, G_N_ELEMENTS(MODES));
     tcase_add_test(tests, in_keep_mode_many_that_wait_are_kept_and_not_held);
+    tcase_add_test(tests, of_a_set_that_is_not_looked_through_nothing_is_released);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
