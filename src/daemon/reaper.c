@@ -138,6 +138,7 @@ static bool pass(Shared *shared, const ImapSettings *server, GPtrArray *leftover
         g_hash_table_add(identifiers, ((Leftover *)g_ptr_array_index(leftovers, i))->identifier);
     if (!mailstore_clean_up(mailstore, identifiers, removals, &result, error))
         return false;
+    g_atomic_int_add(&shared->progress.failed, (gint)result.refused);
     log_entry(result.refused > 0 ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_INFO, NULL, NULL,
               "access rights of departed entries: %u names looked for in the lists of %u mailboxes, %u removed, %u refused by "
               "the server", leftovers->len, result.mailboxes, result.removed, result.refused);
@@ -177,12 +178,18 @@ static bool is_quiet(Shared *shared, const DepartureSummary *summary, bool *quie
     return true;
 }
 
+/* While a backend of a murder is down a pass goes through all lists in vain: it rests as a turn does. */
+static gint64 clean_up_again_after(guint attempts, gint64 took_us)
+{
+    return MAX(MIN(wait_backoff_us(attempts), CLEANUP_PAUSE_LONGEST_US), REST * took_us);
+}
+
 /* *next_us: when to look again. */
 static bool clean_up_in_time(Shared *shared, const DepartureSummary *summary, Cleanups *cleanups, gint64 *next_us, GError **error)
 {
     g_autoptr(GPtrArray) leftovers = NULL;
     g_autoptr(GError) problem = NULL;
-    gint64 age_us;
+    gint64 age_us, began_us;
     bool quiet;
 
     if (!cleanup_list(shared->state, &leftovers, &age_us, error))
@@ -199,13 +206,14 @@ static bool clean_up_in_time(Shared *shared, const DepartureSummary *summary, Cl
         *next_us = MIN(*next_us, cleanups->not_before_us);
         return true;
     }
+    began_us = g_get_monotonic_time();
     if (!clean_up(shared, leftovers, &problem, error))
         return false;
     cleanups->attempts = problem != NULL ? cleanups->attempts + 1 : 0;
     if (problem != NULL && !stop_asked(shared->stop)) {
         if (cleanups->attempts == 1)
             log_entry(G_LOG_LEVEL_WARNING, NULL, NULL, "access rights of departed entries: %s; trying again", problem->message);
-        cleanups->not_before_us = g_get_monotonic_time() + MIN(wait_backoff_us(cleanups->attempts), CLEANUP_PAUSE_LONGEST_US);
+        cleanups->not_before_us = g_get_monotonic_time() + clean_up_again_after(cleanups->attempts, g_get_monotonic_time() - began_us);
         *next_us = MIN(*next_us, cleanups->not_before_us);
     }
     return true;

@@ -20,6 +20,7 @@ typedef struct {
     GPtrArray *names;    /* of char*: mailboxes, as on the wire */
     GPtrArray *removals;
     CleanupResult *result;
+    GError *later; /* the first refusal that may not last; NULL: none */
 } Pass;
 
 void removal_free(Removal *removal)
@@ -124,6 +125,21 @@ static void read_list(const Pass *pass, const ImapReply *reply, const char *wire
     }
 }
 
+/* Gives what the server said, owned by the caller. */
+static char *note_refusal(Pass *pass, const char *operation, const ImapCommand *command)
+{
+    g_autoptr(GError) refusal = NULL;
+    char *message;
+
+    imap_set_refusal(&refusal, mailstore_settings(pass->mailstore)->uri, operation, command);
+    message = g_strdup(refusal->message);
+    if (fault_of(refusal) == FAULT_PARK)
+        pass->result->refused++;
+    else if (pass->later == NULL)
+        pass->later = g_steal_pointer(&refusal);
+    return message;
+}
+
 /* Asks for the lists of names[from, to) and adds what is to go. */
 static bool look(Pass *pass, guint from, guint to, GPtrArray *wanted, GError **error)
 {
@@ -141,7 +157,7 @@ static bool look(Pass *pass, guint from, guint to, GPtrArray *wanted, GError **e
         const ImapCommand *command = g_ptr_array_index(commands, i - from);
 
         if (command->status != IMAP_OK && !imap_says_absent(command))
-            pass->result->refused++;
+            g_free(note_refusal(pass, "read rights", command));
         for (guint r = 0; r < command->replies->len; r++)
             read_list(pass, g_ptr_array_index(command->replies, r), g_ptr_array_index(pass->names, i), wanted);
     }
@@ -151,17 +167,13 @@ static bool look(Pass *pass, guint from, guint to, GPtrArray *wanted, GError **e
 /* False: there is nothing to tell. */
 static bool judge(Pass *pass, Removal *removal, const ImapCommand *command)
 {
-    g_autoptr(GError) refusal = NULL;
-
     if (command->status == IMAP_NONE || imap_says_absent(command))
         return false;
     if (command->status == IMAP_OK) {
         pass->result->removed++;
         return true;
     }
-    imap_set_refusal(&refusal, mailstore_settings(pass->mailstore)->uri, "remove rights", command);
-    removal->refusal = g_strdup(refusal->message);
-    pass->result->refused++;
+    removal->refusal = note_refusal(pass, "remove rights", command);
     return true;
 }
 
@@ -211,5 +223,12 @@ bool mailstore_clean_up(Mailstore *mailstore, GHashTable *identifiers, GPtrArray
                  .removals = removals, .result = result};
 
     *result = (CleanupResult){0};
-    return mailstore_connect(mailstore, NULL, error) && run(&pass, error);
+    if (!mailstore_connect(mailstore, NULL, error) || !run(&pass, error)) {
+        g_clear_error(&pass.later);
+        return false;
+    }
+    if (pass.later == NULL)
+        return true;
+    g_propagate_error(error, pass.later);
+    return false;
 }

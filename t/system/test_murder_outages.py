@@ -82,6 +82,28 @@ def test_who_is_on_a_backend_that_fails_waits_and_delays_nobody(lab, kolabd, wai
     assert told(daemon, bad) == (1, 1)
 
 
+def test_rights_on_a_backend_that_is_down_are_removed_when_it_is_back(lab, kolabd, wait_until):
+    good, bad = lab.backends
+    kolabd.configure(by_host(lab))
+    [jane] = add_people(lab, "jane", 1, good)
+    add_people(lab, "john", 1, good)
+    add_people(lab, "mary", 1, bad)
+    kolabd.run("--sync")
+    login = f"jane.number0@{lab.domain}"
+    for word in ("john", "mary"):
+        lab.imap.admin_at(mailbox(lab, word)).set_acl(mailbox(lab, word), login, "lrs")
+        wait_until(lambda word=word: login in lab.imap.acl(mailbox(lab, word)))
+    bad.part.stop()
+    lab.delete(jane)
+    kolabd.run("--sync", check=3)
+    assert login not in good.acl(mailbox(lab, "john"))
+    assert kolabd.query("SELECT identifier FROM cleanup") == [(login,)]
+    bad.part.start()
+    kolabd.run("--sync")
+    assert login not in bad.acl(mailbox(lab, "mary"))
+    assert kolabd.query("SELECT identifier FROM cleanup") == []
+
+
 @pytest.fixture(name="free_addresses")
 def find_free_addresses(lab):
     return (f"{lab.murder.network}.{number}" for number in itertools.count(11))

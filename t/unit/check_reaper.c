@@ -3,13 +3,14 @@
 
 #include "daemon/log.h"
 #include "departures.h"
+#include "imap_script.h"
 #include "state_file.h"
 #include "suite.h"
 
 #include <check.h>
+#include <signal.h>
 #include <string.h>
 
-static Stop *stop;
 static Config *config;
 static State *state;
 static Shared shared;
@@ -20,14 +21,15 @@ static void set_up(void)
     log_init(LOG_LEVEL_ERROR);
     make_directory();
     state = open_state(STATE_OWN);
-    stop = stop_new();
+    open_listener(1);
 }
 
 static void tear_down(void)
 {
     shared_clear(&shared);
     g_clear_pointer(&config, config_free);
-    stop_free(stop);
+    end_script();
+    close_listener();
     g_clear_pointer(&state, state_close);
     remove_directory();
 }
@@ -35,9 +37,9 @@ static void tear_down(void)
 static void begin(const char *deletion)
 {
     g_autofree char *text = g_strdup_printf("ldap: {uri: ldaps://ldap.example.org, bind_dn: 'cn=kolabd', bind_password_file: /p}\n"
-                                            "imap: {uri: imaps://imap.example.org, admin_login: cyrus, admin_password_file: /p}\n"
+                                            "imap: {uri: '%s', insecure: true, admin_login: cyrus, admin_password_file: /p}\n"
                                             "domains: {example.org: {}}\n"
-                                            "deletion: {%s}\n", deletion);
+                                            "deletion: {%s}\n", settings.uri, deletion);
 
     ck_assert(config_parse("x", text, strlen(text), false, &config, NULL));
     shared_init(&shared, config, &options, state, stop);
@@ -96,16 +98,50 @@ START_TEST(of_a_set_that_is_not_looked_through_nothing_is_released)
 }
 END_TEST
 
+static const struct {
+    const char *why;
+    Turn last;
+    const char *left; /* to be cleaned up in the next run */
+    gint failed;
+} CLEAN_UPS[] = {
+    {"all is well", {"DELETEACL", {""}}, "0", 0},
+    {"it is refused for good", {"DELETEACL", {"NO Permission denied"}}, "0", 1},
+    {"a backend is down", {"DELETEACL", {UNAVAILABLE}}, "1", 1},
+};
+
+START_TEST(rights_that_cannot_be_removed_now_stay_on_the_list_and_a_refusal_counts_as_a_failure)
+{
+    const Turn script[] = {
+        NAMESPACE, {"LIST", {LISTED("user/john@example.org")}}, {"GETACL", {JANE_IN("user/john@example.org")}}, CLEAN_UPS[_i].last,
+        {NULL, {NULL}},
+    };
+
+    serve(state, "jane");
+    depart(state, "jane", REASON_GONE, DEPARTURE_DELETED, 0);
+    begin("");
+    play_script(script);
+    ck_assert(reaper_settle(&shared));
+    ck_assert(reaper_settle(&shared));
+    assert_value("SELECT count(*) FROM cleanup", CLEAN_UPS[_i].left);
+    assert_value("SELECT count(*) FROM journal WHERE step = 'remove rights'", "1");
+    ck_assert_msg(g_atomic_int_get(&shared.progress.failed) == CLEAN_UPS[_i].failed, "%s", CLEAN_UPS[_i].why);
+    end_script();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("reaper");
     TCase *tests = tcase_create("decisions");
 
+    signal(SIGPIPE, SIG_IGN);
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, what_waits_when_the_mode_becomes_keep_is_kept, 0, G_N_ELEMENTS(MODES));
     tcase_add_test(tests, in_keep_mode_many_that_wait_are_kept_and_not_held);
     tcase_add_test(tests, of_a_set_that_is_not_looked_through_nothing_is_released);
+    tcase_add_loop_test(tests, rights_that_cannot_be_removed_now_stay_on_the_list_and_a_refusal_counts_as_a_failure, 0,
+                        G_N_ELEMENTS(CLEAN_UPS));
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
