@@ -24,9 +24,11 @@ typedef struct {
 } CleanupResult;
 
 /* Looks at the lists of all mailboxes (one LIST, then GETACL in pipelines) and removes the `identifiers` (set of char*, lower
- * case), the negative ones too. An identifier that names an existing mailbox is somebody's login: it is taken out of the set
+ * case), the negative ones too. When a mailbox is not there any more, names are listed again, since it may have been renamed, and
+ * those that are new looked at. An identifier that names an existing mailbox is somebody's login: it is taken out of the set
  * and nothing of it is touched. Mailboxes that wait for their expiry below DELETED/ keep their lists: that is the undo.
- * Adds to `removals` (of Removal*) what the server answered, also when it fails. FAULT_RETRY: the connection, or a list could not be
- * seen or changed for the moment (a backend of a murder is down); all others were done then. FAULT_PARK: no LIST. */
+ * Adds to `removals` (of Removal*) what the server answered, also when it fails. FAULT_PARK: no LIST. FAULT_RETRY: the connection; or,
+ * after all that was possible, a list could not be seen or changed for the moment (a backend of a murder is down), or mailboxes went
+ * on being renamed. */
 bool mailstore_clean_up(Mailstore *mailstore, GHashTable *identifiers, GPtrArray *removals, CleanupResult *result,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -9,6 +9,8 @@
 
 /* Lists that are read before the next ones are asked for: bounds the memory for their answers. */
 enum { LISTS_AT_A_TIME = 1024 };
+/* How often the names are listed, at the most, until there is none that is new. */
+enum { ROUNDS = 3 };
 
 /* Cyrus' deletedprefix, which hardly anybody changes. */
 #define DELETED_PREFIX "DELETED"
@@ -18,9 +20,12 @@ typedef struct {
     GHashTable *identifiers;
     GHashTable *logins;  /* wire name of a mailbox -> the identifier of whoever it would belong to */
     GPtrArray *names;    /* of char*: mailboxes, as on the wire */
+    GHashTable *seen;    /* set of char*, of `names`: those that need no second look */
+    GHashTable *gone;    /* set of char*: names that were listed, and then not there */
+    bool moved;          /* a mailbox is not where it was: it may have another name now */
     GPtrArray *removals;
     CleanupResult *result;
-    GError *later; /* the first refusal that may not last; NULL: none */
+    GError *later;       /* the first refusal that may not last; NULL: none */
 } Pass;
 
 void removal_free(Removal *removal)
@@ -53,7 +58,8 @@ static void take_name(const ImapReply *reply, gpointer user_data)
     owner = g_hash_table_lookup(pass->logins, name->data);
     if (owner != NULL)
         g_hash_table_remove(pass->identifiers, owner);
-    g_ptr_array_add(pass->names, g_strdup(name->data));
+    if (!g_hash_table_contains(pass->seen, name->data))
+        g_ptr_array_add(pass->names, g_strdup(name->data));
 }
 
 static void find_logins(Pass *pass)
@@ -140,6 +146,13 @@ static char *note_refusal(Pass *pass, const char *operation, const ImapCommand *
     return message;
 }
 
+/* What is listed again and again, and never there, is no mailbox that moves. */
+static void note_absent(Pass *pass, const char *name)
+{
+    if (g_hash_table_add(pass->gone, g_strdup(name)))
+        pass->moved = true;
+}
+
 /* Asks for the lists of names[from, to) and adds what is to go. */
 static bool look(Pass *pass, guint from, guint to, GPtrArray *wanted, GError **error)
 {
@@ -156,7 +169,11 @@ static bool look(Pass *pass, guint from, guint to, GPtrArray *wanted, GError **e
     for (guint i = from; i < to; i++) {
         const ImapCommand *command = g_ptr_array_index(commands, i - from);
 
-        if (command->status != IMAP_OK && !imap_says_absent(command))
+        if (imap_says_absent(command))
+            note_absent(pass, g_ptr_array_index(pass->names, i));
+        else if (command->status == IMAP_OK)
+            g_hash_table_remove(pass->gone, g_ptr_array_index(pass->names, i));
+        else
             g_free(note_refusal(pass, "read rights", command));
         for (guint r = 0; r < command->replies->len; r++)
             read_list(pass, g_ptr_array_index(command->replies, r), g_ptr_array_index(pass->names, i), wanted);
@@ -167,7 +184,13 @@ static bool look(Pass *pass, guint from, guint to, GPtrArray *wanted, GError **e
 /* False: there is nothing to tell. */
 static bool judge(Pass *pass, Removal *removal, const ImapCommand *command)
 {
-    if (command->status == IMAP_NONE || imap_says_absent(command))
+    if (imap_says_absent(command)) {
+        g_autofree char *wire = namespace_mailbox(mailstore_admin_names(pass->mailstore), removal->mailbox);
+
+        note_absent(pass, wire);
+        return false;
+    }
+    if (command->status == IMAP_NONE)
         return false;
     if (command->status == IMAP_OK) {
         pass->result->removed++;
@@ -199,12 +222,9 @@ static bool take_out(Pass *pass, GPtrArray *wanted, GError **error)
     return ran;
 }
 
-static bool run(Pass *pass, GError **error)
+static bool look_through(Pass *pass, guint first, GError **error)
 {
-    find_logins(pass);
-    if (!list_mailboxes(pass, error))
-        return false;
-    for (guint from = 0; from < pass->names->len && g_hash_table_size(pass->identifiers) > 0; from += LISTS_AT_A_TIME) {
+    for (guint from = first; from < pass->names->len && g_hash_table_size(pass->identifiers) > 0; from += LISTS_AT_A_TIME) {
         g_autoptr(GPtrArray) wanted = g_ptr_array_new_with_free_func((GDestroyNotify)removal_free);
 
         if (!look(pass, from, MIN(from + LISTS_AT_A_TIME, pass->names->len), wanted, error)
@@ -214,13 +234,43 @@ static bool run(Pass *pass, GError **error)
     return true;
 }
 
+/* A name that was gone another mailbox may have by now. */
+static void remember_names(Pass *pass)
+{
+    g_hash_table_remove_all(pass->seen);
+    for (guint i = 0; i < pass->names->len; i++)
+        if (!g_hash_table_contains(pass->gone, g_ptr_array_index(pass->names, i)))
+            g_hash_table_add(pass->seen, g_ptr_array_index(pass->names, i));
+}
+
+/* A mailbox that its user renames takes its list along to a name that was not listed. */
+static bool run(Pass *pass, GError **error)
+{
+    find_logins(pass);
+    for (guint round = 0; round < ROUNDS; round++) {
+        guint first = pass->names->len;
+
+        remember_names(pass);
+        pass->moved = false;
+        if (!list_mailboxes(pass, error) || !look_through(pass, first, error))
+            return false;
+        if (!pass->moved)
+            return true;
+    }
+    g_set_error(error, FAULT, FAULT_RETRY, "%s: list the mailboxes: some were renamed or deleted again and again meanwhile",
+                mailstore_settings(pass->mailstore)->uri);
+    return false;
+}
+
 bool mailstore_clean_up(Mailstore *mailstore, GHashTable *identifiers, GPtrArray *removals, CleanupResult *result,
                         GError **error)
 {
     g_autoptr(GHashTable) logins = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    Pass pass = {.mailstore = mailstore, .identifiers = identifiers, .logins = logins, .names = names,
-                 .removals = removals, .result = result};
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GHashTable) gone = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    Pass pass = {.mailstore = mailstore, .identifiers = identifiers, .logins = logins, .names = names, .seen = seen,
+                 .gone = gone, .removals = removals, .result = result};
 
     *result = (CleanupResult){0};
     if (!mailstore_connect(mailstore, NULL, error) || !run(&pass, error)) {

@@ -93,6 +93,63 @@ START_TEST(a_refusal_that_may_not_last_is_no_end_and_keeps_the_other_lists_from_
 }
 END_TEST
 
+#define IN_JOHNS(folder) LISTED("user/john/" folder "@example.org")
+
+static const struct {
+    const char *why;
+    const Turn script[8];
+    bool complete;
+    guint removed;
+} MOVES[] = {
+    {"a folder is renamed before its list is read",
+     {NAMESPACE, {"LIST", {IN_JOHNS("a"), IN_JOHNS("b")}}, {"GETACL \"user/john/a", {ABSENT}}, {"GETACL", {JANE_IN("x")}}}, true, 1},
+    {"a folder is renamed before its list is changed",
+     {NAMESPACE, {"LIST", {IN_JOHNS("a"), IN_JOHNS("b")}}, {"GETACL", {JANE_IN("x")}}, {"DELETEACL \"user/john/a", {ABSENT}}}, true, 1},
+    {"it is renamed twice",
+     {NAMESPACE, {"LIST", {IN_JOHNS("a"), IN_JOHNS("b"), IN_JOHNS("c")}}, {"GETACL", {JANE_IN("x")}},
+      {"DELETEACL \"user/john/a", {ABSENT}}, {"DELETEACL \"user/john/b", {ABSENT}}}, true, 1},
+    {"it is renamed all the time",
+     {NAMESPACE, {"LIST", {IN_JOHNS("a"), IN_JOHNS("b"), IN_JOHNS("c")}}, {"GETACL", {JANE_IN("x")}}, {"DELETEACL", {ABSENT}}}, false, 0},
+    {"another one gets the name",
+     {NAMESPACE, {"LIST", {IN_JOHNS("a") IN_JOHNS("b"), IN_JOHNS("a")}}, {"GETACL \"user/john/a", {ABSENT, JANE_IN("x")}},
+      {"GETACL \"user/john/b", {ABSENT}}}, true, 1},
+    {"a folder is deleted",
+     {NAMESPACE, {"LIST", {IN_JOHNS("a") IN_JOHNS("b"), IN_JOHNS("b")}}, {"GETACL \"user/john/a", {ABSENT}}, {"GETACL", {JANE_IN("x")}}}, true, 1},
+    {"a name is listed, and never there",
+     {NAMESPACE, {"LIST", {IN_JOHNS("a") IN_JOHNS("b")}}, {"GETACL \"user/john/a", {ABSENT}}, {"GETACL", {JANE_IN("x")}}}, true, 1},
+    {"it comes back and is renamed again",
+     {NAMESPACE, {"LIST", {IN_JOHNS("a"), IN_JOHNS("a"), IN_JOHNS("b")}}, {"GETACL \"user/john/a", {ABSENT, JANE_IN("x")}},
+      {"GETACL", {JANE_IN("x")}}, {"DELETEACL \"user/john/a", {ABSENT}}}, true, 1},
+};
+
+START_TEST(a_mailbox_that_is_renamed_meanwhile_does_not_take_rights_along)
+{
+    g_autoptr(GError) error = NULL;
+    bool complete = clean_up(MOVES[_i].script, &error);
+
+    ck_assert_msg(complete == MOVES[_i].complete, "%s", MOVES[_i].why);
+    ck_assert(complete || fault_of(error) == FAULT_RETRY);
+    ck_assert_msg(result.removed == MOVES[_i].removed, "%s", MOVES[_i].why);
+    ck_assert_uint_eq(result.refused, 0);
+}
+END_TEST
+
+static const Turn NEWCOMER[] = {
+    NAMESPACE,
+    {"LIST", {IN_JOHNS("a"), IN_JOHNS("b") LISTED("user/jane@example.org")}},
+    {"GETACL \"user/john/a", {ABSENT}},
+    {"GETACL", {JANE_IN("x")}},
+    {NULL, {NULL}},
+};
+
+START_TEST(who_got_the_login_meanwhile_keeps_its_rights)
+{
+    ck_assert(clean_up(NEWCOMER, NULL));
+    ck_assert_uint_eq(result.removed, 0);
+    ck_assert_uint_eq(g_hash_table_size(identifiers), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("cleanup");
@@ -103,6 +160,8 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, a_name_is_taken_out_of_every_list);
     tcase_add_loop_test(tests, a_refusal_that_may_not_last_is_no_end_and_keeps_the_other_lists_from_nothing, 0, G_N_ELEMENTS(REFUSALS));
+    tcase_add_loop_test(tests, a_mailbox_that_is_renamed_meanwhile_does_not_take_rights_along, 0, G_N_ELEMENTS(MOVES));
+    tcase_add_test(tests, who_got_the_login_meanwhile_keeps_its_rights);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
