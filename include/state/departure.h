@@ -2,7 +2,8 @@
  *
  * A departure is written with its record by queue_finish, and ends with it: an entry that is back withdraws its own. Its
  * mailbox is deleted by the way waiting -> approved -> deleted; a set that is too large goes waiting -> held, one that is not to
- * be deleted any more waiting -> kept or approved -> kept, and an operator's approval leads on from held, kept and failed. Faults: FAULT_STATE. */
+ * be deleted any more waiting -> kept or approved -> kept, and an operator's approval leads on from held, kept and failed.
+ * Faults: FAULT_STATE. */
 #pragma once
 
 #include "wait/wait.h"

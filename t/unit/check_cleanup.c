@@ -69,8 +69,10 @@ static const struct {
     bool complete;
     guint removed, refused;
 } REFUSALS[] = {
-    {"a list may not be changed", {NAMESPACE, BOTH, {"GETACL", {JANE_IN("x")}}, {"DELETEACL \"user/john", {"NO Permission denied"}}}, true, 1, 1},
-    {"a list may not be seen", {NAMESPACE, BOTH, {"GETACL \"user/john", {"NO Permission denied"}}, {"GETACL", {JANE_IN("x")}}}, true, 1, 1},
+    {"a list may not be changed",
+     {NAMESPACE, BOTH, {"GETACL", {JANE_IN("x")}}, {"DELETEACL \"user/john", {"NO Permission denied"}}}, true, 1, 1},
+    {"a list may not be seen",
+     {NAMESPACE, BOTH, {"GETACL \"user/john", {"NO Permission denied"}}, {"GETACL", {JANE_IN("x")}}}, true, 1, 1},
     {"a backend is down", {NAMESPACE, BOTH, {"GETACL", {JANE_IN("x")}}, {"DELETEACL \"user/john", {UNAVAILABLE}}}, false, 1, 0},
     {"a list cannot be seen now", {NAMESPACE, BOTH, {"GETACL \"user/john", {UNAVAILABLE}}, {"GETACL", {JANE_IN("x")}}}, false, 1, 0},
     {"one now, one ever", {NAMESPACE, BOTH, {"GETACL", {JANE_IN("x")}}, {"DELETEACL \"user/john", {UNAVAILABLE}},
@@ -102,19 +104,22 @@ static const struct {
     guint removed;
 } MOVES[] = {
     {"a folder is renamed before its list is read",
-     {NAMESPACE, {"LIST", {IN_JOHNS("a"), IN_JOHNS("b")}}, {"GETACL \"user/john/a", {ABSENT}}, {"GETACL", {JANE_IN("x")}}}, true, 1},
+     {NAMESPACE, {"LIST", {IN_JOHNS("a"), IN_JOHNS("b")}}, {"GETACL \"user/john/a", {ABSENT}},
+      {"GETACL", {JANE_IN("x")}}}, true, 1},
     {"a folder is renamed before its list is changed",
      {NAMESPACE, {"LIST", {IN_JOHNS("a"), IN_JOHNS("b")}}, {"GETACL", {JANE_IN("x")}}, {"DELETEACL \"user/john/a", {ABSENT}}}, true, 1},
     {"it is renamed twice",
      {NAMESPACE, {"LIST", {IN_JOHNS("a"), IN_JOHNS("b"), IN_JOHNS("c")}}, {"GETACL", {JANE_IN("x")}},
       {"DELETEACL \"user/john/a", {ABSENT}}, {"DELETEACL \"user/john/b", {ABSENT}}}, true, 1},
     {"it is renamed all the time",
-     {NAMESPACE, {"LIST", {IN_JOHNS("a"), IN_JOHNS("b"), IN_JOHNS("c")}}, {"GETACL", {JANE_IN("x")}}, {"DELETEACL", {ABSENT}}}, false, 0},
+     {NAMESPACE, {"LIST", {IN_JOHNS("a"), IN_JOHNS("b"), IN_JOHNS("c")}}, {"GETACL", {JANE_IN("x")}},
+      {"DELETEACL", {ABSENT}}}, false, 0},
     {"another one gets the name",
      {NAMESPACE, {"LIST", {IN_JOHNS("a") IN_JOHNS("b"), IN_JOHNS("a")}}, {"GETACL \"user/john/a", {ABSENT, JANE_IN("x")}},
       {"GETACL \"user/john/b", {ABSENT}}}, true, 1},
     {"a folder is deleted",
-     {NAMESPACE, {"LIST", {IN_JOHNS("a") IN_JOHNS("b"), IN_JOHNS("b")}}, {"GETACL \"user/john/a", {ABSENT}}, {"GETACL", {JANE_IN("x")}}}, true, 1},
+     {NAMESPACE, {"LIST", {IN_JOHNS("a") IN_JOHNS("b"), IN_JOHNS("b")}}, {"GETACL \"user/john/a", {ABSENT}},
+      {"GETACL", {JANE_IN("x")}}}, true, 1},
     {"a name is listed, and never there",
      {NAMESPACE, {"LIST", {IN_JOHNS("a") IN_JOHNS("b")}}, {"GETACL \"user/john/a", {ABSENT}}, {"GETACL", {JANE_IN("x")}}}, true, 1},
     {"it comes back and is renamed again",
@@ -159,7 +164,8 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, a_name_is_taken_out_of_every_list);
-    tcase_add_loop_test(tests, a_refusal_that_may_not_last_is_no_end_and_keeps_the_other_lists_from_nothing, 0, G_N_ELEMENTS(REFUSALS));
+    tcase_add_loop_test(tests, a_refusal_that_may_not_last_is_no_end_and_keeps_the_other_lists_from_nothing, 0,
+                        G_N_ELEMENTS(REFUSALS));
     tcase_add_loop_test(tests, a_mailbox_that_is_renamed_meanwhile_does_not_take_rights_along, 0, G_N_ELEMENTS(MOVES));
     tcase_add_test(tests, who_got_the_login_meanwhile_keeps_its_rights);
     suite_add_tcase(suite, tests);
