@@ -16,3 +16,9 @@ bool turn_claim_mailbox(Job *job, const DepartJob *depart, GError **error) G_GNU
 
 /* Waits (as above) when a parent that is missing may be the new name of another entry's mailbox: that one comes first. */
 bool turn_wait_for_heirs(Job *job, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* For a job that was refused for good while it was carried out: when the directory does not take the new address, it still names
+ * the mailbox that the entry had, and mail to it would bounce. So the mailbox gets that name again. Decided by what entry and
+ * mailbox are now, so that an attempt which was cut short is made up for by the next one that is refused. FAULT_PARK: the server
+ * refuses, or the name is taken by now; FAULT_RETRY, FAULT_STATE. */
+bool turn_go_back(Job *job, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -16,3 +16,7 @@
  * a value of the result attribute that cannot be a mailbox's name. */
 bool policy_decide(const DomainSettings *settings, const Entry *entry, AddressesTaken addresses_taken,
                    gpointer user_data, Account **account, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The mailbox that a user's entry names as it stands, whatever the policy would make of it: mail to its address is looked for
+ * there. NULL: it names none, several, or one that cannot be. Owned by the caller. */
+char *policy_published_mailbox(const DomainSettings *settings, const Entry *entry);

@@ -9,6 +9,7 @@
 #include "daemon/placing.h"
 #include "daemon/remember.h"
 #include "daemon/turn.h"
+#include "model/fault.h"
 #include "plan/print.h"
 
 #include <stdio.h>
@@ -131,10 +132,33 @@ static bool carry_out_risky(Job *job, const Plan *risky, guint *steps, GError **
     return true;
 }
 
+static bool carry_out_steps(Job *job, guint *steps, GError **error)
+{
+    g_autoptr(Plan) risky = plan_split_risky(job->plan);
+
+    return remember_plan(job, error)
+        && apply_plan(job->plan, job->account->login, job->directory, job->mailstore, job->journal, error)
+        && (risky == NULL || carry_out_risky(job, risky, steps, error));
+}
+
+/* Nobody comes back soon to an entry that is set aside: its mailbox must be where the directory says until then. Takes `fault`. */
+static void settle_fault(Job *job, GError *fault, GError **error)
+{
+    GError *problem = NULL;
+
+    if (fault_of(fault) != FAULT_PARK || turn_go_back(job, &problem)) {
+        g_propagate_error(error, fault);
+        return;
+    }
+    g_propagate_prefixed_error(error, problem, "%s; and its mailbox does not get back the name that the directory says: ",
+                               fault->message);
+    g_error_free(fault);
+}
+
 static bool carry_out(Job *job, GError **error)
 {
-    g_autoptr(Plan) risky = NULL;
     guint steps = job->plan->steps->len + job->created_steps;
+    GError *fault = NULL;
 
     if (job->plan->note != NULL)
         log_entry(G_LOG_LEVEL_MESSAGE, job->domain->name, job->plan->dn, "%s", job->plan->note);
@@ -145,11 +169,10 @@ static bool carry_out(Job *job, GError **error)
         provision_print_plan(job->shared, job->plan, job->domain->name);
         return true;
     }
-    risky = plan_split_risky(job->plan);
-    if (!remember_plan(job, error)
-        || !apply_plan(job->plan, job->account->login, job->directory, job->mailstore, job->journal, error)
-        || (risky != NULL && !carry_out_risky(job, risky, &steps, error)))
+    if (!carry_out_steps(job, &steps, &fault)) {
+        settle_fault(job, fault, error);
         return false;
+    }
     job->change->changed = true;
     handovers_note_step(job->shared->handovers, job->change);
     log_entry(G_LOG_LEVEL_INFO, job->domain->name, job->plan->dn, "in order after %u step%s%s%s", steps,

@@ -7,6 +7,7 @@
 #include "daemon/remember.h"
 #include "model/fault.h"
 #include "model/mailbox_name.h"
+#include "policy/decide.h"
 #include "policy/shared.h"
 
 #include <string.h>
@@ -82,19 +83,27 @@ bool turn_find_renamed(Job *job, GError **error)
     return state_set_mailbox(job->shared->state, job->domain->name, job->change->unique_id, record->mailbox, error);
 }
 
+/* Our mailbox takes another name at once, outside of the job's plan. */
+static bool rename_recorded(Job *job, const char *to, GError **error)
+{
+    g_autoptr(Plan) plan = plan_rename(job->entry, job->record->mailbox, to);
+
+    plan->server = job->plan != NULL ? g_strdup(job->plan->server) : NULL;
+    if (!remember_begin(job, to, job->record->quota_kib, error)
+        || !apply_plan(plan, NULL, job->directory, job->mailstore, job->journal, error))
+        return false;
+    job->record->renaming_to = g_strdup(to);
+    return turn_find_renamed(job, error);
+}
+
 /* Breaks a ring: our mailbox takes a name that nobody wants, and the next in the ring can begin. */
 static bool move_aside(Job *job, GError **error)
 {
     g_autofree char *aside = mailbox_name_aside(job->record->mailbox, job->change->unique_id);
-    g_autoptr(Plan) plan = plan_rename(job->entry, job->record->mailbox, aside);
 
     log_entry(G_LOG_LEVEL_INFO, job->domain->name, job->change->dn, "mailboxes exchange their names: %s is %s for a while",
               job->record->mailbox, aside);
-    if (!remember_begin(job, aside, job->record->quota_kib, error)
-        || !apply_plan(plan, NULL, job->directory, job->mailstore, job->journal, error))
-        return false;
-    job->record->renaming_to = g_steal_pointer(&aside);
-    return turn_find_renamed(job, error);
+    return rename_recorded(job, aside, error);
 }
 
 bool turn_claim_mailbox(Job *job, const DepartJob *depart, GError **error)
@@ -142,4 +151,80 @@ bool turn_wait_for_heirs(Job *job, GError **error)
         || (place == QUEUE_ABSENT && !queue_add(state, job->domain->name, heir.unique_id, "exchange", false, error)))
         return false;
     return postpone(job, heir.mailbox, job->domain->name, heir.unique_id, error);
+}
+
+/* Whether the entry was to get another name for the mailbox that it had. A new one may wait under any name. */
+static bool names_anew(const Job *job)
+{
+    g_autofree char *published = NULL;
+
+    if (job->account->login == NULL || job_recorded_mailbox(job) == NULL)
+        return false;
+    published = policy_published_mailbox(job->domain, job->entry);
+    return published != NULL && strcmp(published, job->account->mailbox) != 0;
+}
+
+/* What entry and record say now: the write may have taken effect before what failed. *published NULL: no name. */
+static bool read_again(Job *job, char **published, GError **error)
+{
+    g_autoptr(Entry) entry = NULL;
+
+    g_clear_pointer(&job->record, record_free);
+    if (!directory_read_entry(job->directory, job->domain, job->change->unique_id, &entry, error)
+        || !state_find_record(job->shared->state, job->change->domain, job->change->unique_id, &job->record, error))
+        return false;
+    *published = entry != NULL && entry_kind(entry) == KIND_USER ? policy_published_mailbox(job->domain, entry) : NULL;
+    return true;
+}
+
+/* The name that the job had taken so far needs no claim any more: the record says that it is the entry's. */
+static void claim_instead(Job *job, const char *mailbox)
+{
+    shared_unclaim(job->shared, job->claimed);
+    g_free(job->claimed);
+    job->claimed = g_strdup(mailbox);
+    shared_claim(job->shared, job->claimed);
+}
+
+/* Somebody may have made one since ours left the name: asked before, since a RENAME that was begun is on record. */
+static bool check_free(const Job *job, const char *mailbox, GError **error)
+{
+    g_autoptr(Observed) observed = NULL;
+    g_autofree char *domain = NULL;
+    g_autofree char *owner = NULL;
+
+    if (!state_find_owner(job->shared->state, mailbox, &domain, &owner, error)
+        || !mailstore_observe_names(job->mailstore, mailbox, NULL, &observed, error))
+        return false;
+    if (owner == NULL && !observed->mailbox_exists)
+        return true;
+    if (owner != NULL)
+        g_set_error(error, FAULT, FAULT_PARK, "mailbox %s belongs to unique id %s, domain %s, by now", mailbox, owner, domain);
+    else
+        g_set_error(error, FAULT, FAULT_PARK, "there is a mailbox %s again; merge or remove it", mailbox);
+    return false;
+}
+
+bool turn_go_back(Job *job, GError **error)
+{
+    g_autofree char *published = NULL;
+
+    if (!names_anew(job))
+        return true;
+    if (!read_again(job, &published, error))
+        return false;
+    if (published == NULL || strcmp(published, job->account->mailbox) == 0)
+        return true;
+    claim_instead(job, published);
+    if (!turn_find_renamed(job, error))
+        return false;
+    if (g_strcmp0(job_recorded_mailbox(job), job->account->mailbox) != 0)
+        return true;
+    /* The servers were asked: a second try would rename it forth and back once more. */
+    job->change->verify = true;
+    if (!check_free(job, published, error) || !rename_recorded(job, published, error))
+        return false;
+    log_entry(G_LOG_LEVEL_MESSAGE, job->domain->name, job->change->dn, "mailbox %s is called %s again, as the directory still says",
+              job->account->mailbox, published);
+    return true;
 }

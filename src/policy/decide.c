@@ -211,3 +211,14 @@ bool policy_decide(const DomainSettings *settings, const Entry *entry, Addresses
     *account = g_steal_pointer(&decided);
     return true;
 }
+
+char *policy_published_mailbox(const DomainSettings *settings, const Entry *entry)
+{
+    g_autoptr(GPtrArray) values = NULL;
+    char *mailbox;
+
+    if (!entry_get_values(entry, settings->result_attribute, &values, NULL) || values->len != 1
+        || !mailbox_name_of_user(settings->result_attribute, g_ptr_array_index(values, 0), settings->name, &mailbox, NULL))
+        return NULL;
+    return mailbox;
+}

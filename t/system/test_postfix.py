@@ -131,6 +131,17 @@ def test_after_a_change_of_name_the_old_addresses_lead_to_the_new_mailbox(lab, k
     assert not lab.imap.exists(exchanger.address("user/jane.example"))
 
 
+def test_while_the_directory_refuses_the_new_address_the_old_ones_lead_to_the_mailbox(lab, kolabd, exchanger):
+    exchanger.configure(policy={"mode": "always"})
+    dn = add_jane(lab)
+    kolabd.run("--sync")
+    names = [*map(exchanger.address, ("jane.sample", *JANE))]
+    with lab.hidden(lab.base_dn, "mail", "write"):
+        lab.modify(dn, sn="Sample")
+        kolabd.run("--sync", check=3)
+        assert exchanger.deliveries(*names) == {name: [exchanger.address("user/jane.example")] for name in names[1:]}
+
+
 def test_after_a_new_mail_by_hand_the_aliases_lead_to_the_renamed_mailbox(lab, kolabd, exchanger):
     dn = add_jane(lab, mail=exchanger.address("old"))
     kolabd.run("--sync")

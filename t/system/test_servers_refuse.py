@@ -128,6 +128,47 @@ def test_an_entry_that_the_service_account_may_not_write_is_set_aside_until_it_m
     assert lab.imap.mailboxes(f"user/%@{lab.domain}") == [f"user/{name}@{lab.domain}" for name in ("jane.example", "john")]
 
 
+@pytest.mark.parametrize("cut_off", [False, True])
+def test_a_mailbox_keeps_the_name_that_the_directory_says_while_it_refuses_another(lab, kolabd, cut_off):
+    """Also when an attempt before was killed behind the RENAME."""
+    kolabd.configure({"policy": {"mode": "always"}})
+    old, new = (f"jane.{name}@{lab.domain}" for name in ("example", "sample"))
+    dn = lab.add_person("jane", givenName="Jane", sn="Example")
+    kolabd.run("--sync")
+    lab.imap.put_mail(old, "hers")
+    lab.modify(dn, sn="Sample")
+    if cut_off:
+        with contextlib.closing(sqlite3.connect(kolabd.state)) as state, state:
+            state.execute("UPDATE entry SET renaming_to = ?, fingerprint = NULL", (f"user/{new}",))
+        lab.imap.admin.command("RENAME", f'"user/{old}"', f'"user/{new}"')
+    before = lab.get(dn)
+    with lab.hidden(lab.base_dn, "mail", "write"):
+        done = kolabd.run("--sync", check=3)
+        assert f'modify "{dn}": Insufficient access' in done.stderr
+        assert f"mailbox user/{new} is called user/{old} again" in done.stderr
+        assert lab.get(dn) == before
+        assert lab.imap.mailboxes(f"user/%@{lab.domain}") == [f"user/{old}"] and lab.imap.mails(old) == ["hers"]
+        assert query(kolabd, "SELECT mailbox, renaming_to FROM entry") == [(f"user/{old}", None)]
+        forth, back = (f"user/{old}", f"user/{new}", "ok"), (f"user/{new}", f"user/{old}", "ok")
+        renames = query(kolabd, "SELECT before, after, outcome FROM journal WHERE step = 'rename mailbox' ORDER BY id")
+        assert renames == ([back] if cut_off else [forth, back])
+        assert len(json.loads(kolabd.ctl("--json", "problems", check=3).stdout)) == 1
+    kolabd.run("--sync")
+    assert lab.get_one(dn, "mail") == new and old in lab.get(dn)["alias"]
+    assert lab.imap.mailboxes(f"user/%@{lab.domain}") == [f"user/{new}"] and lab.imap.mails(new) == ["hers"]
+
+
+def test_a_mailbox_has_the_name_that_was_set_by_hand_also_when_the_rest_is_refused(lab, kolabd):
+    dn = lab.add_person("jane", givenName="Jane", sn="Example", mail=f"old@{lab.domain}")
+    kolabd.run("--sync")
+    with lab.hidden(lab.base_dn, "alias", "write"):
+        lab.modify(dn, mail=f"new@{lab.domain}", sn="Sample")
+        assert f'modify "{dn}": Insufficient access' in kolabd.run("--sync", check=3).stderr
+        assert lab.imap.mailboxes(f"user/%@{lab.domain}") == [f"user/new@{lab.domain}"]
+    kolabd.run("--sync")
+    assert lab.imap.mailboxes(f"user/%@{lab.domain}") == [f"user/new@{lab.domain}"]
+
+
 def test_the_daemon_serves_at_once_what_is_retried_after_the_service_account_got_its_right(lab, kolabd, wait_until):
     people = [lab.add_person(f"p{number}", givenName=f"P{number}", sn="Example") for number in range(3)]
     kolabd.configure({"ldap": {"bind_dn": lab.add_service("reader", READ)}})

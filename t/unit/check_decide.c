@@ -357,6 +357,36 @@ START_TEST(what_the_entry_asks_for_is_kept_beside_what_the_settings_say)
 }
 END_TEST
 
+static const struct {
+    const char *entry;
+    const char *result_attribute; /* NULL: mail */
+    const char *mailbox;          /* NULL: none */
+} published[] = {
+    {JANE "mail: Old@Example.org", NULL, "user/old@example.org"}, /* whatever the policy makes of her name */
+    {JANE "mail: old@example.org\nuid: jdoe", "uid", "user/jdoe@example.org"},
+    {JANE, NULL, NULL},
+    {JANE "mail: a@example.org\nmail: b@example.org", NULL, NULL},
+    {JANE "mail: nobody", NULL, "user/nobody@example.org"},
+    {JANE "mail: a b@example.org", NULL, NULL},
+    {JANE "mail: kolabd-moving-1@example.org", NULL, NULL}, /* nobody can have a mailbox that is aside */
+};
+
+START_TEST(the_mailbox_that_an_entry_names_is_told_before_the_policy_changes_it)
+{
+    g_autoptr(DomainSettings) settings = domain_settings_new("example.org");
+    g_autoptr(Entry) entry = make_entry(published[_i].entry, KIND_USER);
+    g_autofree char *mailbox = NULL;
+
+    settings->policy_mode = POLICY_ALWAYS;
+    if (published[_i].result_attribute != NULL) {
+        g_free(settings->result_attribute);
+        settings->result_attribute = g_strdup(published[_i].result_attribute);
+    }
+    mailbox = policy_published_mailbox(settings, entry);
+    ck_assert_pstr_eq(mailbox, published[_i].mailbox);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("decide");
@@ -367,6 +397,7 @@ int main(void)
     tcase_add_loop_test(tcase, once_written_back_the_same_account_is_decided_and_nothing_asked, 0, G_N_ELEMENTS(rows));
     tcase_add_loop_test(tcase, bad_input_parks_the_entry_with_attribute_value_and_rule, 0, G_N_ELEMENTS(faults));
     tcase_add_loop_test(tcase, what_the_entry_asks_for_is_kept_beside_what_the_settings_say, 0, G_N_ELEMENTS(asked));
+    tcase_add_loop_test(tcase, the_mailbox_that_an_entry_names_is_told_before_the_policy_changes_it, 0, G_N_ELEMENTS(published));
     tcase_add_test(tcase, the_attributes_to_read_are_named_once);
     tcase_add_test(tcase, every_setting_that_decides_about_an_existing_mailbox_changes_the_digest);
     return run_suite(suite);
