@@ -51,6 +51,19 @@ static bool was_answered(const GPtrArray *outcomes, const Step *step)
     return false;
 }
 
+/* Whether the server refused a step: what comes after it was not sent. The message quotes the refusal then, behind what else was
+ * found out; a special use that another folder has is refused, too, and ends nothing. */
+static bool was_refused(const GPtrArray *outcomes, const char *message)
+{
+    for (guint i = 0; i < outcomes->len; i++) {
+        const StepOutcome *outcome = g_ptr_array_index(outcomes, i);
+
+        if (outcome->refusal != NULL && g_str_has_suffix(message, outcome->refusal))
+            return true;
+    }
+    return false;
+}
+
 /* What was not answered: an LDAP modify, all of which is void, or the step at which a connection was lost. */
 static void journal_failure(GPtrArray *journal, const GPtrArray *batch, const GPtrArray *outcomes, const char *message, const char *now)
 {
@@ -83,7 +96,8 @@ bool apply_plan(const Plan *plan, const char *login, Directory *directory, Mails
             g_ptr_array_add(journal, make_row(outcome->step, outcome->refusal, now));
         }
         if (!done) {
-            journal_failure(journal, batch, outcomes, problem->message, now);
+            if (!was_refused(outcomes, problem->message))
+                journal_failure(journal, batch, outcomes, problem->message, now);
             g_propagate_error(error, g_steal_pointer(&problem));
             return false;
         }
