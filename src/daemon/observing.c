@@ -22,6 +22,12 @@ static Observed *observe_record(const Job *job)
     return observed;
 }
 
+/* A limit is to be lifted, and none of ours is on record: there may be one of somebody else. */
+static bool lifts_another(const Job *job)
+{
+    return job->account->quota_kib == QUOTA_UNLIMITED && job->record->quota_kib == QUOTA_ANY;
+}
+
 /* Nobody looked after the mailbox of an entry that comes back, or that was left half-way; and where the directory says that a
  * mailbox is somewhere else, somebody may have moved it. */
 static bool is_doubtful(const Job *job)
@@ -30,7 +36,7 @@ static bool is_doubtful(const Job *job)
 
     if (record == NULL)
         return false;
-    return record->departed || record->fingerprint == NULL
+    return record->departed || record->fingerprint == NULL || lifts_another(job)
         || (mailstore_is_murder(job->mailstore) && !server_name_equal(record->mail_host, job->account->host_asked));
 }
 

@@ -362,12 +362,26 @@ def test_without_a_default_the_limit_that_was_set_is_lifted_and_nothing_written(
 
 
 def test_without_any_opinion_a_limit_of_somebody_else_stays(lab, kolabd):
-    lab.add_person("jane", givenName="Jane", sn="Example")
+    dn = lab.add_person("jane", givenName="Jane", sn="Example")
     kolabd.run("--sync")
     lab.imap.put_mail(f"jane.example@{lab.domain}", "hers")
     lab.imap.set_quota(f"user/jane.example@{lab.domain}", 777)
     kolabd.run("--sync", "--resync")
     check_mailbox(lab, "jane.example", quota=777)
+    lab.modify(dn, mailQuota=-1)
+    kolabd.run("--sync")
+    check_mailbox(lab, "jane.example", quota=None)
+
+
+def test_with_a_default_of_no_limit_that_of_somebody_else_is_lifted(lab, kolabd):
+    dn = lab.add_person("jane", givenName="Jane", sn="Example")
+    kolabd.run("--sync")
+    lab.imap.put_mail(f"jane.example@{lab.domain}", "hers")
+    lab.imap.set_quota(f"user/jane.example@{lab.domain}", 777)
+    kolabd.configure({"quota": {"default": "unlimited"}})
+    kolabd.run("--sync")
+    assert lab.get_one(dn, "mailQuota") == "-1"
+    check_mailbox(lab, "jane.example", quota=None)
 
 
 def test_a_quota_that_drifted_is_repaired(lab, kolabd, jane):
