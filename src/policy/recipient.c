@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+/* An attribute may have thousands of values, and the message goes to the log and to the state. */
+enum { VALUES_SHOWN_MAX = 4 };
+
 /* The addresses an entry has. */
 typedef struct {
     char *primary; /* as written; NULL: none */
@@ -42,12 +45,14 @@ static bool refuse_several(const char *attribute, const GPtrArray *values, GErro
 {
     g_autoptr(GString) list = g_string_new(NULL);
 
-    for (guint i = 0; i < values->len; i++) {
+    for (guint i = 0; i < MIN(values->len, VALUES_SHOWN_MAX); i++) {
         const char *value = g_ptr_array_index(values, i);
         g_autofree char *shown = fault_show(value, strlen(value));
 
         g_string_append_printf(list, "%s%s", i == 0 ? "" : ", ", shown);
     }
+    if (values->len > VALUES_SHOWN_MAX)
+        g_string_append_printf(list, " and %u more", values->len - VALUES_SHOWN_MAX);
     g_set_error(
         error, FAULT, FAULT_PARK,
         "attribute \"%s\" has %u values (%s): the primary address is one; leave one, the others are aliases",

@@ -398,6 +398,27 @@ START_TEST(bad_input_parks_the_entry_with_attribute_value_and_rule)
 }
 END_TEST
 
+START_TEST(of_many_values_a_few_are_told)
+{
+    Row row = {.mode = POLICY_NEVER, .domains = ""};
+    g_autoptr(DomainSettings) settings = make_settings(&row);
+    g_autoptr(Entry) entry = make_entry("sn: Doe", KIND_USER);
+    g_autoptr(Recipient) recipient = NULL;
+    g_autoptr(GError) error = NULL;
+    g_auto(Others) others = OTHERS("");
+
+    for (guint i = 0; i < 5000; i++) {
+        g_autofree char *value = g_strdup_printf("m%04u@example.org", i);
+
+        entry_add_value(entry, "mail", value, strlen(value));
+    }
+    ck_assert(!recipient_decide(settings, entry, answer, &others, &recipient, &error));
+    ck_assert(g_error_matches(error, FAULT, FAULT_PARK));
+    ck_assert_ptr_nonnull(strstr(error->message, "has 5000 values (\"m0000@example.org\", \"m0001@example.org\", "
+                                                 "\"m0002@example.org\", \"m0003@example.org\" and 4996 more)"));
+}
+END_TEST
+
 START_TEST(a_nul_or_a_line_end_in_a_value_parks_the_entry)
 {
     static const char *const attributes[] = {"sn", "mail", "alias", "preferredLanguage", "mailAlternateAddress"};
@@ -489,6 +510,7 @@ int main(void)
     tcase_add_loop_test(tcase, deciding_again_changes_nothing_and_asks_only_for_what_others_have, 0, G_N_ELEMENTS(rows));
     tcase_add_loop_test(tcase, every_address_made_is_canonical_and_names_a_mailbox, 0, G_N_ELEMENTS(rows));
     tcase_add_loop_test(tcase, bad_input_parks_the_entry_with_attribute_value_and_rule, 0, G_N_ELEMENTS(faults));
+    tcase_add_test(tcase, of_many_values_a_few_are_told);
     tcase_add_test(tcase, a_nul_or_a_line_end_in_a_value_parks_the_entry);
     tcase_add_test(tcase, the_value_in_the_rdn_is_chosen);
     tcase_add_test(tcase, no_answer_is_not_a_free_address);
