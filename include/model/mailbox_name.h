@@ -26,7 +26,8 @@ bool mailbox_name_takes(char c);
 
 /* The mailbox of a shared folder or resource: "shared/" (which may be in front already) + the part of the value before the
  * last "@", as it is written but NFC, + what is behind it in lower case, or `domain`: "shared/Team/Plans@example.org".
- * *mailbox is owned by the caller. FAULT_PARK: it names no folder below "shared/", or what no mailbox name can carry. */
+ * *mailbox is owned by the caller. FAULT_PARK: it names no folder below "shared/", what no mailbox name can carry, or a
+ * name of mailbox_name_aside. */
 bool mailbox_name_of_shared(const char *attribute, const char *value, const char *domain, char **mailbox,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -12,6 +12,7 @@ enum { FOLDER_NAME_MAX = 200 };
 #define USER_PUNCTUATION "!#$'+-.=_~"
 /* Where mailboxes are that exchange their names. */
 #define ASIDE_PREFIX "kolabd-moving-"
+#define ASIDE_PROBLEM "names that begin with \"" ASIDE_PREFIX "\" are kept for renaming"
 /* Printable ASCII that Cyrus 3.6 refuses in any mailbox name, also as modified UTF-7 ("NO Invalid mailbox name"), and the
  * wildcard that it takes and no client can handle. */
 #define FOLDER_REFUSED "\"%;<>\\^`{|}*"
@@ -113,7 +114,7 @@ bool mailbox_name_of_user(const char *attribute, const char *value, const char *
             return fault_refuse_value(attribute, value,
                                       "a mailbox's name has only letters, digits and ! # $ ' + - . = _ ~ before the \"@\"", error);
     if (g_str_has_prefix(address, ASIDE_PREFIX))
-        return fault_refuse_value(attribute, value, "names that begin with \"" ASIDE_PREFIX "\" are kept for renaming", error);
+        return fault_refuse_value(attribute, value, ASIDE_PROBLEM, error);
     *mailbox = g_strconcat("user/", address, NULL);
     return true;
 }
@@ -196,6 +197,20 @@ static bool is_foreign(const char *folder)
         || g_ascii_strncasecmp(folder, "DELETED/", strlen("DELETED/")) == 0 || g_ascii_strcasecmp(folder, "DELETED") == 0;
 }
 
+/* Why a folder may not be below "shared/"; NULL: it may. */
+static const char *shared_problem(const char *folder)
+{
+    const char *problem = folder_problem(folder);
+
+    if (problem == NULL && is_foreign(folder))
+        problem = "a shared mailbox is below \"shared/\"";
+    if (problem == NULL && strchr(folder, '@') != NULL)
+        problem = "a mailbox's name has one \"@\" at the most";
+    if (problem == NULL && g_str_has_prefix(folder, ASIDE_PREFIX))
+        problem = ASIDE_PROBLEM;
+    return problem;
+}
+
 bool mailbox_name_of_shared(const char *attribute, const char *value, const char *domain, char **mailbox, GError **error)
 {
     g_autofree char *composed = compose(value);
@@ -210,9 +225,7 @@ bool mailbox_name_of_shared(const char *attribute, const char *value, const char
     lower = g_ascii_strdown(at != NULL ? at + 1 : domain, -1);
     if (at != NULL)
         *at = '\0';
-    problem = folder_problem(folder);
-    if (problem == NULL && (is_foreign(folder) || strchr(folder, '@') != NULL))
-        problem = is_foreign(folder) ? "a shared mailbox is below \"shared/\"" : "a mailbox's name has one \"@\" at the most";
+    problem = shared_problem(folder);
     if (problem == NULL)
         problem = domain_problem(lower);
     if (problem == NULL && strlen(lower) > ADDRESS_MAX)

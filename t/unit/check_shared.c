@@ -53,6 +53,9 @@ static const Name names[] = {
     {"./x", NULL, "\".\""},
     {" Team", NULL, "blank"},
     {"Team /x", NULL, "blank"},
+    {"kolabd-moving-1", NULL, "kept for renaming"},
+    {"shared/kolabd-moving-1/x@example.org", NULL, "kept for renaming"},
+    {"Team/kolabd-moving-1", "shared/Team/kolabd-moving-1@example.org", NULL}, /* no mailbox goes there */
     {"Te*m", NULL, "Cyrus takes no"},
     {"Te%m", NULL, "Cyrus takes no"},
     {"Te\"m", NULL, "Cyrus takes no"},
