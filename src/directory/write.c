@@ -10,6 +10,9 @@ static Fault fault_of_write(int result)
     case LDAP_CONSTRAINT_VIOLATION:
     case LDAP_INSUFFICIENT_ACCESS:
     case LDAP_INVALID_SYNTAX:
+    case LDAP_NAMING_VIOLATION:
+    case LDAP_NOT_ALLOWED_ON_RDN:
+    case LDAP_NO_OBJECT_CLASS_MODS:
     case LDAP_OBJECT_CLASS_VIOLATION:
     case LDAP_UNDEFINED_TYPE:
     case LDAP_UNWILLING_TO_PERFORM:
@@ -18,6 +21,27 @@ static Fault fault_of_write(int result)
     default: /* an int of the server, not an enum of ours */
         return FAULT_RETRY;
     }
+}
+
+/* What an operator can do about it; NULL: nothing that we know of. */
+static const char *advice(int result)
+{
+    switch (result) {
+    case LDAP_NAMING_VIOLATION: /* what OpenLDAP says of it */
+    case LDAP_NOT_ALLOWED_ON_RDN:
+        return "a value that is to go, such as an address, is part of the entry's name, which kolabd never changes; rename the entry, "
+               "best to an RDN of an attribute that stays, such as uid";
+    default: /* an int of the server, not an enum of ours */
+        return NULL;
+    }
+}
+
+static bool fail(Connection *connection, const char *operation, int result, GError **error)
+{
+    connection_fail(connection, fault_of_write(result), operation, result, error);
+    if (advice(result) != NULL)
+        g_prefix_error(error, "%s: ", advice(result));
+    return false;
 }
 
 static void add_modification(GPtrArray *modifications, int operation, const char *attribute, GPtrArray *values)
@@ -66,7 +90,7 @@ static bool take_result(Connection *connection, LDAPMessage *message, const char
     if (result == LDAP_SUCCESS && after != NULL && entry_after != NULL)
         *entry_after = ber_bvdup(&after->ldctl_value);
     ldap_controls_free(controls);
-    return result == LDAP_SUCCESS || connection_fail(connection, fault_of_write(result), operation, result, error);
+    return result == LDAP_SUCCESS || fail(connection, operation, result, error);
 }
 
 /* The names of a list that list_first_values gave, as libldap takes them. */
