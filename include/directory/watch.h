@@ -21,7 +21,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Watch, watch_close)
  * `entries` false: they say only that something changed. On return the server listens, or a refusal is the next notice.
  * FAULT_RETRY: the watch is lost.
  * A few bases have a persistent search each, with a wide filter, because the server tests filters on the entry after the
- * change only. More share one from the root of the server, since a connection carries only a few. */
+ * change only. More share one from the root of the server, since a connection carries only a few. When that one
+ * takes over, a base that was watched before gets a NOTICE_SWEEP; one that is new is to be swept after the next NOTICE_NONE. */
 bool watch_add(Watch *watch, const char *name, const char *base_dn, bool entries, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Ends it, if it is watched. */
 void watch_remove(Watch *watch, const char *name);

@@ -22,6 +22,7 @@ typedef struct {
     char *place; /* the base DN in one form */
     bool entries; /* somebody wants to know which entry it was */
     int id;       /* NOT_SENT: the search for all is its search */
+    bool settled; /* a quiet moment has passed since it was added: the base may have been swept */
 } Listener;
 
 struct Watch {
@@ -161,7 +162,8 @@ void watch_remove(Watch *watch, const char *name)
 
 /* --- notices */
 
-/* What the others found before the search for all began has been read by now. */
+/* The server drops what it has queued for a search that is abandoned, and that for all has only what was changed since it began: so
+ * what had a search of its own is swept, unless that is still to come. */
 static void end_doubled(Watch *watch)
 {
     GHashTableIter iter;
@@ -171,9 +173,12 @@ static void end_doubled(Watch *watch)
     while (watch->doubled && g_hash_table_iter_next(&iter, NULL, &value)) {
         Listener *listener = value;
 
-        if (listener->id != NOT_SENT)
-            ldap_abandon_ext(watch->connection.ldap, listener->id, NULL, NULL);
+        if (listener->id == NOT_SENT)
+            continue;
+        ldap_abandon_ext(watch->connection.ldap, listener->id, NULL, NULL);
         listener->id = NOT_SENT;
+        if (listener->settled)
+            add_notice(watch, listener, NOTICE_SWEEP);
     }
     watch->doubled = false;
 }
@@ -210,7 +215,8 @@ static bool ask_for_life(Watch *watch, GError **error)
     return true;
 }
 
-/* Waits for any message; *message stays NULL when the deadline passed or the daemon is asked to stop. */
+/* Waits for any message; *message stays NULL when the deadline passed or the daemon is asked to stop, or when there is a notice
+ * without one. */
 static bool wait_message(Watch *watch, gint64 deadline_us, LDAPMessage **message, GError **error)
 {
     Connection *connection = &watch->connection;
@@ -227,6 +233,8 @@ static bool wait_message(Watch *watch, gint64 deadline_us, LDAPMessage **message
         if (*message != NULL)
             return true;
         end_doubled(watch);
+        if (!g_queue_is_empty(&watch->pending))
+            return true;
         ldap_get_option(connection->ldap, LDAP_OPT_DESC, &fd);
         switch (wait_for(connection->stop, fd, POLLIN, MIN(deadline_us, watch->heard_us + silence_us), true)) {
         case WAIT_READY:
@@ -347,6 +355,16 @@ static bool take_message(Watch *watch, LDAPMessage *message, GError **error)
         || connection_has_value(watch->connection.ldap, message, "objectClass", "nsTombstone") || take_entry(watch, message, error);
 }
 
+static void settle(Watch *watch)
+{
+    GHashTableIter iter;
+    gpointer listener;
+
+    g_hash_table_iter_init(&iter, watch->listeners);
+    while (g_hash_table_iter_next(&iter, NULL, &listener))
+        ((Listener *)listener)->settled = true;
+}
+
 bool watch_next(Watch *watch, gint64 deadline_us, Notice *notice, GError **error)
 {
     *notice = (Notice){.kind = NOTICE_NONE};
@@ -360,9 +378,11 @@ bool watch_next(Watch *watch, gint64 deadline_us, Notice *notice, GError **error
         }
         if (!wait_message(watch, deadline_us, &message, error))
             return false;
-        if (message == NULL)
+        if (message == NULL && g_queue_is_empty(&watch->pending)) {
+            settle(watch);
             return true;
-        if (!take_message(watch, message, error))
+        }
+        if (message != NULL && !take_message(watch, message, error))
             return false;
     }
 }

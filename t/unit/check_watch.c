@@ -1,202 +1,193 @@
+/* What is watched with a server in a thread of the test that has persistent search. */
 #include "directory/watch.h"
+#include "ldap_listener.h"
 #include "suite.h"
 
-#include <arpa/inet.h>
-#include <check.h>
-#include <lber.h>
-#include <ldap.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
+static const char *const ROOT_DSE[] = {"supportedControl", LDAP_CONTROL_PERSIST_REQUEST, NULL};
 
-/* So many notices are there when somebody begins to watch. */
-enum { NOTICES = 3 };
+static GString *watched; /* the bases of all persistent searches, each with a semicolon */
+static guint abandoned;  /* so many searches */
+static guint changes;    /* so many are told of the first persistent search */
 
-static int listener;
-static Stop *stop;
-static DirectorySettings settings;
-static GThread *server;
-
-/* --- a directory server for one session */
-
-typedef struct {
-    Sockbuf *socket;
-    ber_int_t watch; /* the message id of the persistent search; 0: none, or its notices are told */
-} Session;
-
-static void send_message(const Session *session, BerElement *ber)
+/* They are told before what follows the beginning of the watch is answered, so that they are there already when it is. */
+static void tell_changes(int fd, ber_int_t search_id)
 {
-    ck_assert_int_eq(ber_flush2(session->socket, ber, LBER_FLUSH_FREE_ALWAYS), 0);
+    const LdapRequest search = {.id = search_id};
+
+    for (guint i = 0; i < changes; i++) {
+        g_autofree char *unique_id = g_strdup_printf("id-%u", i);
+
+        say_entry(fd, &search, "uid=jane,dc=a", (const char *const[]){"nsUniqueId", unique_id, NULL});
+    }
+    changes = 0;
 }
 
-static void send_entry(const Session *session, ber_int_t id, const char *dn, const char *attribute, const char *value)
+/* A search of a whole tree is a persistent one. */
+static void serve_watch(int fd, const LdapRequest *request)
 {
-    BerElement *ber = ber_alloc_t(LBER_USE_DER);
+    static ber_int_t first;
+    LdapSearch search;
 
-    ck_assert_int_ge(ber_printf(ber, "{it{s{{s[s]}}}}", id, LDAP_RES_SEARCH_ENTRY, dn, attribute, value), 0);
-    send_message(session, ber);
-}
-
-static void send_success(const Session *session, ber_int_t id, ber_tag_t answer)
-{
-    BerElement *ber = ber_alloc_t(LBER_USE_DER);
-
-    ck_assert_int_ge(ber_printf(ber, "{it{ess", id, answer, LDAP_SUCCESS, "", ""), 0);
-    if (answer == LDAP_RES_EXTENDED) /* who am I */
-        ck_assert_int_ge(ber_printf(ber, "ts", LDAP_TAG_EXOP_RES_VALUE, "dn:cn=kolabd"), 0);
-    ck_assert_int_ge(ber_printf(ber, "}}"), 0);
-    send_message(session, ber);
-}
-
-/* The notices are told before what follows the beginning of the watch is answered, so that they are there already when it is. */
-static void answer_search(Session *session, ber_int_t id, BerElement *request)
-{
-    ber_int_t scope;
-    char *base = NULL;
-
-    ck_assert(ber_scanf(request, "{ae", &base, &scope) != LBER_ERROR);
-    ber_memfree(base);
-    if (scope != LDAP_SCOPE_BASE) {
-        session->watch = id;
+    if (request->operation == LDAP_REQ_ABANDON)
+        abandoned++;
+    if (request->operation != LDAP_REQ_SEARCH)
         return;
+    search = read_search(request);
+    if (search.scope == LDAP_SCOPE_BASE) {
+        if (watched->len > 0)
+            tell_changes(fd, first);
+        say_entry(fd, request, "", ROOT_DSE);
+        say_result(fd, request, LDAP_RES_SEARCH_RESULT, LDAP_SUCCESS);
+    } else {
+        first = watched->len == 0 ? request->id : first;
+        g_string_append_printf(watched, "%s;", search.base_dn);
     }
-    for (int i = 0; i < NOTICES && session->watch != 0; i++) {
-        g_autofree char *unique_id = g_strdup_printf("id-%d", i);
-
-        send_entry(session, session->watch, "uid=jane,dc=example,dc=org", "nsUniqueId", unique_id);
-    }
-    session->watch = 0;
-    send_entry(session, id, "", "supportedControl", LDAP_CONTROL_PERSIST_REQUEST);
-    send_success(session, id, LDAP_RES_SEARCH_RESULT);
+    ber_memfree(search.base_dn);
 }
 
-static void answer(Session *session, BerElement *request)
-{
-    ber_int_t id;
-    ber_len_t size;
-
-    ck_assert(ber_scanf(request, "i", &id) != LBER_ERROR);
-    switch (ber_peek_tag(request, &size)) {
-    case LDAP_REQ_BIND:
-        send_success(session, id, LDAP_RES_BIND);
-        break;
-    case LDAP_REQ_EXTENDED:
-        send_success(session, id, LDAP_RES_EXTENDED);
-        break;
-    case LDAP_REQ_SEARCH:
-        answer_search(session, id, request);
-        break;
-    }
-}
-
-static gpointer serve(G_GNUC_UNUSED gpointer data)
-{
-    Session session = {.socket = ber_sockbuf_alloc()};
-    ber_socket_t fd = accept(listener, NULL, NULL);
-    ber_tag_t tag;
-
-    ber_sockbuf_ctrl(session.socket, LBER_SB_OPT_SET_FD, &fd);
-    ber_sockbuf_add_io(session.socket, &ber_sockbuf_io_tcp, LBER_SBIOD_LEVEL_PROVIDER, &fd);
-    do {
-        BerElement *request = ber_alloc_t(LBER_USE_DER);
-        ber_len_t size;
-
-        tag = ber_get_next(session.socket, &size, request);
-        if (tag == LDAP_TAG_MESSAGE)
-            answer(&session, request);
-        ber_free(request, 1);
-    } while (tag == LDAP_TAG_MESSAGE);
-    ber_sockbuf_free(session.socket); /* closes fd */
-    return NULL;
-}
-
-static void setup(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-
-    listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, size), 0);
-    ck_assert_int_eq(listen(listener, 1), 0);
-    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-    stop = stop_new();
-    settings = (DirectorySettings){.uri = g_strdup_printf("ldap://127.0.0.1:%d", ntohs(address.sin_port)),
-                                   .bind_dn = g_strdup("cn=kolabd"), .bind_password = g_strdup("secret-word"), .insecure = true,
-                                   .timeout_us = 10 * G_USEC_PER_SEC};
-    server = g_thread_new("server", serve, NULL);
-}
-
-static void teardown(void)
-{
-    shutdown(listener, SHUT_RDWR);
-    g_thread_join(server);
-    close(listener);
-    stop_free(stop);
-    g_free(settings.uri);
-    g_free(settings.bind_dn);
-    g_free(settings.bind_password);
-}
-
-/* --- who watches */
-
-static Watch *begin(void)
+static Watch *open_watch(void)
 {
     g_autoptr(GError) error = NULL;
     Watch *watch = watch_open(&settings, "nsUniqueId", stop, &error);
 
     ck_assert_msg(watch != NULL, "%s", error != NULL ? error->message : "");
-    ck_assert(watch_add(watch, "example.org", "dc=example,dc=org", true, NULL));
     return watch;
 }
 
-static void assert_entry(Watch *watch, const char *unique_id)
+/* A base for each letter. */
+static void add_bases(Watch *watch, const char *letters)
 {
-    g_auto(Notice) notice = {0};
+    for (; *letters != '\0'; letters++) {
+        const char name[] = {*letters, '\0'};
+        g_autofree char *base_dn = g_strdup_printf("dc=%s", name);
 
-    ck_assert(watch_next(watch, G_MAXINT64, &notice, NULL));
-    ck_assert_int_eq(notice.kind, NOTICE_ENTRY);
-    ck_assert_str_eq(notice.name, "example.org");
-    ck_assert_str_eq(notice.unique_id, unique_id);
+        ck_assert(watch_add(watch, name, base_dn, true, NULL));
+    }
 }
 
-static void assert_none(Watch *watch, gint64 deadline_us)
+static gint compare_texts(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The notices that are there, in the order of their names: "a:sweep b:sweep ". */
+static char *take_notices(Watch *watch)
+{
+    g_autoptr(GPtrArray) shown = g_ptr_array_new_with_free_func(g_free);
+    GString *text = g_string_new(NULL);
+
+    for (;;) {
+        g_auto(Notice) notice = {0};
+
+        ck_assert(watch_next(watch, g_get_monotonic_time(), &notice, NULL));
+        if (notice.kind == NOTICE_NONE)
+            break;
+        g_ptr_array_add(shown, g_strdup_printf("%s:%s ", notice.name, notice.kind == NOTICE_SWEEP ? "sweep" : "other"));
+    }
+    g_ptr_array_sort(shown, compare_texts);
+    for (guint i = 0; i < shown->len; i++)
+        g_string_append(text, g_ptr_array_index(shown, i));
+    return g_string_free(text, FALSE);
+}
+
+static void set_up(void)
+{
+    watched = g_string_new(NULL);
+    abandoned = changes = 0;
+    start_server(serve_watch);
+}
+
+/* The test has ended the server: then it has read everything. */
+static void tear_down(void)
+{
+    g_string_free(watched, TRUE);
+}
+
+START_TEST(a_few_bases_are_watched_one_by_one)
+{
+    Watch *watch = open_watch();
+    g_autofree char *notices = NULL;
+
+    add_bases(watch, "abc");
+    notices = take_notices(watch);
+    watch_close(watch);
+    end_server();
+    ck_assert_str_eq(notices, "");
+    ck_assert_str_eq(watched->str, "dc=a;dc=b;dc=c;");
+    ck_assert_uint_eq(abandoned, 0);
+}
+END_TEST
+
+/* What the server had still to say of their changes nobody hears. */
+START_TEST(what_was_watched_for_itself_is_swept_when_one_search_for_all_takes_over)
+{
+    Watch *watch = open_watch();
+    g_autofree char *before = NULL, *notices = NULL, *after = NULL;
+
+    add_bases(watch, "ab");
+    before = take_notices(watch);
+    add_bases(watch, "cd");
+    notices = take_notices(watch);
+    add_bases(watch, "e");
+    after = take_notices(watch);
+    watch_close(watch);
+    end_server();
+    ck_assert_str_eq(before, "");
+    ck_assert_str_eq(notices, "a:sweep b:sweep "); /* the others will be, being new */
+    ck_assert_str_eq(after, "");
+    ck_assert_str_eq(watched->str, "dc=a;dc=b;dc=c;;");
+    ck_assert_uint_eq(abandoned, 3);
+}
+END_TEST
+
+static void assert_next(Watch *watch, const char *unique_id, gint64 deadline_us)
 {
     g_auto(Notice) notice = {0};
 
     ck_assert(watch_next(watch, deadline_us, &notice, NULL));
-    ck_assert_int_eq(notice.kind, NOTICE_NONE);
+    ck_assert_int_eq(notice.kind, unique_id != NULL ? NOTICE_ENTRY : NOTICE_NONE);
+    ck_assert_pstr_eq(notice.unique_id, unique_id);
 }
 
 START_TEST(notices_that_are_there_come_one_after_the_other_whatever_the_deadline)
 {
-    g_autoptr(Watch) watch = begin();
+    Watch *watch = open_watch();
 
-    assert_entry(watch, "id-0");
-    assert_entry(watch, "id-1");
-    assert_entry(watch, "id-2");
-    assert_none(watch, 0);
+    changes = 3;
+    add_bases(watch, "a");
+    assert_next(watch, "id-0", 0);
+    assert_next(watch, "id-1", G_MAXINT64);
+    assert_next(watch, "id-2", 0);
+    assert_next(watch, NULL, 0);
+    watch_close(watch);
+    end_server();
 }
 END_TEST
 
 START_TEST(a_stop_is_seen_while_notices_are_there)
 {
-    g_autoptr(Watch) watch = begin();
+    Watch *watch = open_watch();
 
-    assert_entry(watch, "id-0");
+    changes = 3;
+    add_bases(watch, "a");
+    assert_next(watch, "id-0", G_MAXINT64);
     stop_gently(stop);
-    assert_none(watch, G_MAXINT64);
+    assert_next(watch, NULL, G_MAXINT64);
+    watch_close(watch);
+    end_server();
 }
 END_TEST
 
 int main(void)
 {
     Suite *suite = suite_create("watch");
-    TCase *cases = tcase_create("watch");
+    TCase *tests = tcase_create("watch");
 
-    tcase_add_checked_fixture(cases, setup, teardown);
-    tcase_set_timeout(cases, 60);
-    tcase_add_test(cases, notices_that_are_there_come_one_after_the_other_whatever_the_deadline);
-    tcase_add_test(cases, a_stop_is_seen_while_notices_are_there);
-    suite_add_tcase(suite, cases);
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, a_few_bases_are_watched_one_by_one);
+    tcase_add_test(tests, what_was_watched_for_itself_is_swept_when_one_search_for_all_takes_over);
+    tcase_add_test(tests, notices_that_are_there_come_one_after_the_other_whatever_the_deadline);
+    tcase_add_test(tests, a_stop_is_seen_while_notices_are_there);
+    suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
