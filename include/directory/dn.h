@@ -1,4 +1,4 @@
-/* dn.h - comparing distinguished names. Private to this folder. Pure. */
+/* dn.h - comparing distinguished names. Pure. */
 #pragma once
 
 #include <glib.h>

@@ -1,6 +1,7 @@
 #include "daemon/config_domains.h"
 
 #include "daemon/config_imap.h"
+#include "directory/dn.h"
 #include "model/fault.h"
 
 #include <stddef.h>
@@ -87,6 +88,23 @@ static void check_aliases(const Reading *reading, DomainSettings *settings, cons
         else
             g_hash_table_insert(taken, g_strdup(alias), (gpointer)item);
     }
+}
+
+/* Whoever is below a base of two domains would belong to both. One within another's is allowed, as it is for domain entries.
+ * `bases`: those so far, in one form, each with the node of its domain's name. */
+static void check_base(const Reading *reading, const DomainSettings *settings, const ConfigNode *key, const ConfigNode *node,
+                       GHashTable *bases)
+{
+    g_autofree char *base = dn_normalize(settings->base_dn);
+    const ConfigNode *own = config_node_find(node, "base_dn"), *at = own != NULL ? own : key;
+    const ConfigNode *first = base != NULL ? g_hash_table_lookup(bases, base) : NULL;
+
+    if (first != NULL)
+        config_mistakes_add(reading->mistakes, at->line, at->column,
+                            "base_dn: %s is the base of domain %s too, in line %u; make one an alias of the other",
+                            settings->base_dn, first->text, first->line);
+    else if (base != NULL)
+        g_hash_table_insert(bases, g_steal_pointer(&base), (gpointer)key);
 }
 
 static DomainSettings *read_domain(const Reading *reading, const char *name, const ConfigNode *node,
@@ -185,6 +203,7 @@ GPtrArray *config_domains_read(const Reading *reading, const ConfigNode *root, c
 {
     const ConfigNode *domains = config_node_find(root, "domains");
     GPtrArray *all = g_ptr_array_new_with_free_func(unref_domain);
+    g_autoptr(GHashTable) bases = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_autoptr(GHashTable) taken = NULL;
 
     if (domains == NULL && !optional)
@@ -206,6 +225,8 @@ GPtrArray *config_domains_read(const Reading *reading, const ConfigNode *root, c
             continue;
         settings = read_domain(reading, key->text, node, base);
         check_aliases(reading, settings, node, taken);
+        if (!optional || settings->own_base_dn) /* else its entry may say another */
+            check_base(reading, settings, key, node, bases);
         domain_settings_seal(settings);
         g_ptr_array_add(all, settings);
     }

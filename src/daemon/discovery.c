@@ -1,6 +1,7 @@
 #include "daemon/discovery.h"
 
 #include "daemon/config_domains.h"
+#include "directory/dn.h"
 
 #include <string.h>
 
@@ -68,10 +69,11 @@ static void settle_aliases(GPtrArray *domains)
         }
 }
 
-static void refuse_shared_base(Domain *domain, const Domain *other, const char *base_dn)
+static void refuse_shared_base(Domain *domain, const Domain *other)
 {
-    domain_refuse(domain, g_strdup_printf("its base \"%s\" is that of domain %s too; make one an alias of the other", base_dn,
-                                          other->name));
+    if (domain->status == DOMAIN_SERVED) /* not yet because of a third one */
+        domain_refuse(domain, g_strdup_printf("its base \"%s\" is that of domain %s too; make one an alias of the other",
+                                              domain->settings->base_dn, other->name));
 }
 
 /* Whoever is below such a base would belong to two domains. */
@@ -81,15 +83,14 @@ static void refuse_shared_bases(GPtrArray *domains)
 
     for (guint i = 0; i < domains->len; i++) {
         Domain *domain = g_ptr_array_index(domains, i);
-        g_autofree char *base_dn =
-            domain->status != DOMAIN_SERVED ? NULL : g_utf8_strdown(domain->settings->base_dn, -1);
-        Domain *other = base_dn == NULL ? NULL : g_hash_table_lookup(owners, base_dn);
+        g_autofree char *base = domain->status != DOMAIN_SERVED ? NULL : dn_normalize(domain->settings->base_dn);
+        Domain *other = base == NULL ? NULL : g_hash_table_lookup(owners, base);
 
         if (other != NULL) {
-            refuse_shared_base(domain, other, base_dn);
-            refuse_shared_base(other, domain, base_dn);
-        } else if (base_dn != NULL) {
-            g_hash_table_insert(owners, g_steal_pointer(&base_dn), domain);
+            refuse_shared_base(domain, other);
+            refuse_shared_base(other, domain);
+        } else if (base != NULL) {
+            g_hash_table_insert(owners, g_steal_pointer(&base), domain);
         }
     }
 }

@@ -199,6 +199,12 @@ static const struct {
      "x:3:29: domain \"a.org\" is there already, in line 3"},
     {LDAP IMAP "domains: {a.org: {base_dn: a.org}}\n",
      "x:3:28: base_dn: want a distinguished name such as ou=People,dc=example,dc=org, got \"a.org\""},
+    {LDAP IMAP "domains:\n  a.org: {base_dn: 'dc=a,dc=b'}\n  b.org: {base_dn: 'DC=a, dc=\\62'}\n",
+     "x:5:20: base_dn: DC=a, dc=\\62 is the base of domain a.org too, in line 4; make one an alias of the other"},
+    {LDAP IMAP "domains:\n  b.org: {base_dn: 'dc=a,dc=org'}\n  a.org: {}\n",
+     "x:5:3: base_dn: dc=a,dc=org is the base of domain b.org too, in line 4; make one an alias of the other"},
+    {LDAP IMAP "domain_discovery: {base_dn: o=x}\ndomains:\n  a.org: {base_dn: o=y}\n  b.org: {base_dn: o=y}\n",
+     "x:6:20: base_dn: o=y is the base of domain a.org too, in line 5; make one an alias of the other"},
     {LDAP IMAP "domains: {a.org: {attributes: {mail: alias}}}\n",
      "x:3:31: attributes.mail and attributes.alias are the same attribute \"alias\""},
 

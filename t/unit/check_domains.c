@@ -119,7 +119,12 @@ static const struct {
      "a.org served dc=a,dc=org +c.org\nb.org served dc=b,dc=org (alias c.org belongs to domain a.org)\n"},
     {"", {A "; inetDomainBaseDN: o=x", B "; inetDomainBaseDN: O=X"},
      "a.org refused (its base \"o=x\" is that of domain b.org too; make one an alias of the other)\n"
-     "b.org refused (its base \"o=x\" is that of domain a.org too; make one an alias of the other)\n"},
+     "b.org refused (its base \"O=X\" is that of domain a.org too; make one an alias of the other)\n"},
+    {"domains: {c.org: {base_dn: 'OU=x,o=y'}}\n", {A "; inetDomainBaseDN: ou=x, o=y", B "; inetDomainBaseDN: ou=\\78,o=y"},
+     "a.org refused (its base \"ou=x, o=y\" is that of domain b.org too; make one an alias of the other)\n"
+     "b.org refused (its base \"ou=\\78,o=y\" is that of domain a.org too; make one an alias of the other)\n"
+     "c.org refused (its base \"OU=x,o=y\" is that of domain a.org too; make one an alias of the other)\n"},
+    {"", {A "; inetDomainBaseDN: o=x", B "; inetDomainBaseDN: ou=b,o=x"}, "a.org served o=x\nb.org served ou=b,o=x\n"},
     {"", {A "; inetDomainBaseDN: o=x; inetDomainStatus: deleted", B "; inetDomainBaseDN: o=x"},
      "a.org deleted o=x (inetDomainStatus is \"deleted\")\nb.org served o=x\n"},
     /* with domains of the file */
