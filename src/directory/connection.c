@@ -85,11 +85,36 @@ static bool set_option(Connection *connection, int option, const void *value, co
     return false;
 }
 
+/* The machine's ldap.conf is made for people who search: its TIMELIMIT would end every persistent search. (A limit of the size each
+ * search says itself.) */
+static bool set_limits(Connection *connection, GError **error)
+{
+    int none = LDAP_NO_LIMIT, never = LDAP_DEREF_NEVER;
+
+    return set_option(connection, LDAP_OPT_TIMELIMIT, &none, "no time limit", error)
+        && set_option(connection, LDAP_OPT_DEREF, &never, "aliases as they are", error);
+}
+
+/* A certificate that names other hosts (subjectAltName) is not believed for its common name, which libldap does (RFC 6125, 6.4.4). */
+static bool set_trust(Connection *connection, GError **error)
+{
+    const char *ca_file = connection->settings->ca_file;
+    int demand = LDAP_OPT_X_TLS_DEMAND, client = 0;
+#ifdef LDAP_OPT_X_TLS_REQUIRE_SAN /* since OpenLDAP 2.5 */
+    int if_any = LDAP_OPT_X_TLS_TRY;
+
+    if (!set_option(connection, LDAP_OPT_X_TLS_REQUIRE_SAN, &if_any, "the check of the certificate's names", error))
+        return false;
+#endif
+    return set_option(connection, LDAP_OPT_X_TLS_REQUIRE_CERT, &demand, "the certificate check", error)
+        && (ca_file == NULL || set_option(connection, LDAP_OPT_X_TLS_CACERTFILE, ca_file, "the CA file", error))
+        && set_option(connection, LDAP_OPT_X_TLS_NEWCTX, &client, "a TLS context with the CA file", error);
+}
+
 static bool set_options(Connection *connection, GError **error)
 {
     struct timeval timeout = to_timeval(connection->settings->timeout_us);
-    const char *ca_file = connection->settings->ca_file;
-    int version = LDAP_VERSION3, demand = LDAP_OPT_X_TLS_DEMAND, client = 0;
+    int version = LDAP_VERSION3;
     int idle_s = KEEPALIVE_IDLE_S, interval_s = KEEPALIVE_INTERVAL_S, probes = KEEPALIVE_PROBES;
 
     if (wire_attach(&connection->wire, connection->ldap, connection->settings->timeout_us, connection->stop) != LDAP_OPT_SUCCESS) {
@@ -103,9 +128,7 @@ static bool set_options(Connection *connection, GError **error)
         && set_option(connection, LDAP_OPT_X_KEEPALIVE_IDLE, &idle_s, "keep-alive", error)
         && set_option(connection, LDAP_OPT_X_KEEPALIVE_INTERVAL, &interval_s, "keep-alive", error)
         && set_option(connection, LDAP_OPT_X_KEEPALIVE_PROBES, &probes, "keep-alive", error)
-        && set_option(connection, LDAP_OPT_X_TLS_REQUIRE_CERT, &demand, "the certificate check", error)
-        && (ca_file == NULL || set_option(connection, LDAP_OPT_X_TLS_CACERTFILE, ca_file, "the CA file", error))
-        && set_option(connection, LDAP_OPT_X_TLS_NEWCTX, &client, "a TLS context with the CA file", error);
+        && set_limits(connection, error) && set_trust(connection, error);
 }
 
 /* A CA file that cannot be read makes libldap fail with a riddle: look first. */

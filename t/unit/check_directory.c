@@ -55,12 +55,44 @@ START_TEST(what_only_a_person_can_mend_is_not_written_again_and_again)
 }
 END_TEST
 
+/* --- searching */
+
+static LdapSearch searched;
+
+static void note_search(int fd, const LdapRequest *request)
+{
+    searched = read_search(request);
+    g_clear_pointer(&searched.base_dn, ber_memfree);
+    say_result(fd, request, LDAP_RES_SEARCH_RESULT, LDAP_NO_SUCH_OBJECT);
+}
+
+/* The environment is another place of what ldap.conf holds (ldap.conf(5)). */
+START_TEST(the_limits_of_ldap_conf_are_those_of_others)
+{
+    g_autoptr(DomainSettings) domain = domain_settings_new("example.org");
+    Directory *directory;
+
+    g_setenv("LDAPTIMELIMIT", "15", TRUE);
+    g_setenv("LDAPSIZELIMIT", "16", TRUE);
+    g_setenv("LDAPDEREF", "always", TRUE);
+    start_server(note_search);
+    directory = directory_new(&settings, stop);
+    ck_assert(!directory_check_base(directory, domain, NULL));
+    directory_free(directory);
+    end_server();
+    ck_assert_int_eq(searched.time_limit, 0);
+    ck_assert_int_eq(searched.size_limit, 0);
+    ck_assert_int_eq(searched.deref, LDAP_DEREF_NEVER);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("directory");
     TCase *tests = tcase_create("directory");
 
     tcase_add_loop_test(tests, what_only_a_person_can_mend_is_not_written_again_and_again, 0, G_N_ELEMENTS(refusals));
+    tcase_add_test(tests, the_limits_of_ldap_conf_are_those_of_others);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
