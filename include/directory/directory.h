@@ -68,8 +68,9 @@ bool directory_locate(Directory *directory, const DomainSettings *domain, const 
 bool directory_find_values(Directory *directory, const DomainSettings *domain, GPtrArray *attributes, GPtrArray *values,
                            GPtrArray **unique_ids, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Adds to `taken` those of `addresses` that an entry other than `unique_id` has in any address attribute: one OR search
- * (more where the filter would grow too long). Compared without case. FAULT_RETRY only. */
+/* Adds to `taken` (of char*, owned) those of `addresses` (of char*, lower case) that an entry other than `unique_id` has in any address
+ * attribute, as the server compares them, shown or not: one OR search when there is none, and more until it is clear which
+ * they are. Those that are in `taken` are not asked for. FAULT_RETRY; FAULT_PARK when a value is no text. */
 bool directory_find_addresses(Directory *directory, const DomainSettings *domain, const char *unique_id,
                               GPtrArray *addresses, GHashTable *taken, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

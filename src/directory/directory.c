@@ -1,5 +1,6 @@
 #include "directory/directory.h"
 
+#include "directory/addresses.h"
 #include "directory/connection.h"
 #include "directory/filter.h"
 #include "directory/locate.h"
@@ -7,9 +8,6 @@
 #include "directory/write.h"
 
 #include <string.h>
-
-/* Addresses in one OR filter: well below every server's limit for a filter. */
-enum { FILTER_ADDRESSES_MAX = 30 };
 
 /* No message has this id. */
 enum { NOT_SENT = -1 };
@@ -239,65 +237,11 @@ bool directory_locate(Directory *directory, const DomainSettings *domain, const 
         && connection_locate(&directory->connection, domain, unique_id, last_dn, dn, error);
 }
 
-/* Adds to `taken` the asked-for addresses among an entry's values. */
-static bool collect_taken(const Entry *entry, const DomainSettings *domain, GPtrArray *addresses, GHashTable *taken,
-                          GError **error)
-{
-    for (guint i = 0; i < domain->address_attributes->len; i++) {
-        g_autoptr(GPtrArray) values = NULL;
-
-        if (!entry_get_values(entry, g_ptr_array_index(domain->address_attributes, i), &values, error))
-            return false;
-        for (guint v = 0; v < values->len; v++) {
-            g_autofree char *value = g_utf8_strdown(g_ptr_array_index(values, v), -1);
-
-            for (guint a = 0; a < addresses->len; a++)
-                if (strcmp(value, g_ptr_array_index(addresses, a)) == 0)
-                    g_hash_table_add(taken, g_strdup(value));
-        }
-    }
-    return true;
-}
-
-static bool find_some(Directory *directory, const DomainSettings *domain, const char *unique_id, GPtrArray *addresses,
-                      GHashTable *taken, GError **error)
-{
-    Connection *connection = &directory->connection;
-    g_autofree char *filter = filter_any(domain->address_attributes, addresses);
-    g_autoptr(GPtrArray) attributes = g_ptr_array_copy(domain->address_attributes, NULL, NULL);
-    g_autoptr(LDAPMessage) message = NULL;
-
-    g_ptr_array_set_free_func(attributes, NULL);
-    g_ptr_array_add(attributes, domain->unique_id_attribute);
-    g_ptr_array_add(attributes, NULL);
-    if (!search(connection, domain->base_dn, LDAP_SCOPE_SUBTREE, filter, (const char *const *)attributes->pdata, &message,
-                error)
-        || !connection_check_whole(connection, domain->base_dn, message, error))
-        return false;
-    for (LDAPMessage *found = ldap_first_entry(connection->ldap, message); found != NULL;
-         found = ldap_next_entry(connection->ldap, found)) {
-        g_autoptr(Entry) entry = connection_make_entry(connection, found, domain->unique_id_attribute, KIND_NONE, error);
-
-        if (entry == NULL)
-            return false;
-        if (strcmp(entry_unique_id(entry), unique_id) != 0 && !collect_taken(entry, domain, addresses, taken, error))
-            return false;
-    }
-    return true;
-}
-
 bool directory_find_addresses(Directory *directory, const DomainSettings *domain, const char *unique_id,
                               GPtrArray *addresses, GHashTable *taken, GError **error)
 {
-    for (guint from = 0; from < addresses->len; from += FILTER_ADDRESSES_MAX) {
-        g_autoptr(GPtrArray) some = g_ptr_array_new();
-
-        for (guint i = from; i < MIN(from + FILTER_ADDRESSES_MAX, addresses->len); i++)
-            g_ptr_array_add(some, g_ptr_array_index(addresses, i));
-        if (!find_some(directory, domain, unique_id, some, taken, error))
-            return false;
-    }
-    return true;
+    return connection_open(&directory->connection, error)
+        && connection_find_addresses(&directory->connection, domain, unique_id, addresses, taken, error);
 }
 
 bool directory_write(Directory *directory, const char *dn, GPtrArray *steps, GError **error)
