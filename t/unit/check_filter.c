@@ -1,7 +1,9 @@
+#include "daemon/config_check.h"
 #include "directory/filter.h"
 #include "suite.h"
 
 #include <check.h>
+#include <ldap.h>
 #include <string.h>
 
 /* RFC 4515, 3: what must be escaped; what libldap escapes besides means the same. */
@@ -83,14 +85,37 @@ START_TEST(what_has_none_of_some_attributes_is_asked_for_in_one_filter)
 }
 END_TEST
 
+/* Every form of RFC 4515, and what is near one. */
+static const char *const filters[] = {
+    "(&(a=b)(|(c=*)(!(d>=1)))(e~=f)(g<=h))", "(&)", "(|)", "(cn=)", "(cn=*)", "(cn=*a*b*)", "(cn=**)", "(cn=a**b)", "(cn>=*)", "(cn~=a*)",
+    "(1cn=x)", "(cn;=x)", "(cn;a=x)", "(cn;a;=x)", "(cn;a;b-1=x)", "(2.5.4.3=x)", "(2.5.=x)", "(2..5=x)", "(a.b=x)", "(-a=x)", "(a_b=x)",
+    "(cn:=x)", "(cn:dn:=x)", "(cn:a:=x)", "(cn:2.5.13.5:=x)", "(cn:dn:a:=x)", "(cn;o:dn:a:=x)", "(cn:a:=b*)", "(cn:a;b:=x)", "(cn:a=x)",
+    "(:=x)", "(:a:=x)", "(:dn:=x)", "(:dn:a:=x)", "(cn:1a:=x)", "(cn<>=x)", "(cn:a:>=x)", "(cn=\\2a)", "(cn=\\2)", "(cn=\\zz)", "()",
+};
+
+/* It makes the filter before it connects. What it does not take would otherwise be tried again as if the server were out. */
+START_TEST(the_check_of_the_configuration_takes_the_filters_that_libldap_takes)
+{
+    LDAP *ldap = NULL;
+    int result, id;
+
+    ck_assert_int_eq(ldap_initialize(&ldap, "ldapi://%2Fnonexistent"), LDAP_SUCCESS);
+    result = ldap_search_ext(ldap, "", LDAP_SCOPE_BASE, filters[_i], NULL, 0, NULL, NULL, NULL, LDAP_NO_LIMIT, &id);
+    ck_assert_msg((result != LDAP_FILTER_ERROR) == config_check_filter(filters[_i], NULL), "%s: %s", filters[_i],
+                  ldap_err2string(result));
+    ldap_unbind_ext_s(ldap, NULL, NULL);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("filter");
-    TCase *filters = tcase_create("filter");
+    TCase *tests = tcase_create("filter");
 
-    tcase_add_loop_test(filters, a_value_cannot_leave_its_place, 0, G_N_ELEMENTS(values));
-    tcase_add_loop_test(filters, any_attribute_is_asked_for_any_value, 0, G_N_ELEMENTS(any));
-    tcase_add_test(filters, what_has_none_of_some_attributes_is_asked_for_in_one_filter);
-    suite_add_tcase(suite, filters);
+    tcase_add_loop_test(tests, a_value_cannot_leave_its_place, 0, G_N_ELEMENTS(values));
+    tcase_add_loop_test(tests, any_attribute_is_asked_for_any_value, 0, G_N_ELEMENTS(any));
+    tcase_add_loop_test(tests, the_check_of_the_configuration_takes_the_filters_that_libldap_takes, 0, G_N_ELEMENTS(filters));
+    tcase_add_test(tests, what_has_none_of_some_attributes_is_asked_for_in_one_filter);
+    suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
