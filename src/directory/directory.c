@@ -262,12 +262,18 @@ static bool find_below(Directory *directory, const DomainSettings *domain, const
     return true;
 }
 
+/* An address may have a "=" before its "@"; a DN of one part only, which it would be then, has no entry that is below a base. */
+static bool is_dn_of_entry(const char *text)
+{
+    return strchr(text, '=') != NULL && (strchr(text, '@') == NULL || strchr(text, ',') != NULL);
+}
+
 bool directory_resolve(Directory *directory, const DomainSettings *domain, const char *dn_or_address, char **unique_id,
                        GError **error)
 {
     const char *const attributes[] = {domain->unique_id_attribute, NULL};
     Connection *connection = &directory->connection;
-    bool is_dn = strchr(dn_or_address, '=') != NULL;
+    bool is_dn = is_dn_of_entry(dn_or_address);
     g_autofree char *address = g_utf8_strdown(dn_or_address, -1);
     g_autoptr(GPtrArray) addresses = g_ptr_array_new();
     g_autofree char *filter = NULL;

@@ -196,6 +196,48 @@ START_TEST(an_address_is_free_when_the_server_finds_nobody_else_by_it)
 }
 END_TEST
 
+/* --- an entry that a person names */
+
+static char *looked_at; /* the base and scope of the first search */
+
+static void note_place(int fd, const LdapRequest *request)
+{
+    LdapSearch search = read_search(request);
+
+    if (looked_at == NULL)
+        looked_at = g_strdup_printf("%s%s", search.scope == LDAP_SCOPE_BASE ? "" : "below ", search.base_dn);
+    ber_memfree(search.base_dn);
+    say_result(fd, request, LDAP_RES_SEARCH_RESULT, LDAP_SUCCESS);
+}
+
+static const struct {
+    const char *name;
+    const char *looked_at;
+} names[] = {
+    {"jane@example.org", "below dc=example,dc=org"},
+    {"jane=home@example.org", "below dc=example,dc=org"},
+    {"uid=jane,dc=example,dc=org", "uid=jane,dc=example,dc=org"},
+    {"mail=jane@example.org,dc=example,dc=org", "mail=jane@example.org,dc=example,dc=org"},
+    {"o=example", "o=example"},
+};
+
+START_TEST(an_address_with_an_equals_sign_is_no_dn)
+{
+    g_autoptr(DomainSettings) domain = domain_settings_new("example.org");
+    Directory *directory;
+    char *unique_id = NULL;
+
+    start_server(note_place);
+    directory = directory_new(&settings, stop);
+    ck_assert(directory_resolve(directory, domain, names[_i].name, &unique_id, NULL));
+    directory_free(directory);
+    end_server();
+    ck_assert_ptr_null(unique_id);
+    ck_assert_str_eq(looked_at, names[_i].looked_at);
+    g_clear_pointer(&looked_at, g_free);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("directory");
@@ -204,6 +246,7 @@ int main(void)
     tcase_add_loop_test(tests, what_only_a_person_can_mend_is_not_written_again_and_again, 0, G_N_ELEMENTS(refusals));
     tcase_add_test(tests, the_limits_of_ldap_conf_are_those_of_others);
     tcase_add_loop_test(tests, an_address_is_free_when_the_server_finds_nobody_else_by_it, 0, G_N_ELEMENTS(questions));
+    tcase_add_loop_test(tests, an_address_with_an_equals_sign_is_no_dn, 0, G_N_ELEMENTS(names));
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
