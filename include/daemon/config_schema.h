@@ -65,7 +65,7 @@ struct Setting {
     gsize offset;
     const char *fallback; /* default, as YAML; NULL: none */
     bool required;
-    bool zero;  /* a quota may be 0, which means a quota root without a limit */
+    bool zero;  /* may be 0 all the same: a quota, which means a quota root without a limit; a duration, which means never */
     gint64 min; /* in the unit of the field */
     gint64 max;
     const char *const *choices; /* names in the order of the enum, NULL-terminated */

@@ -32,7 +32,7 @@ const Setting config_settings[] = {
     {"workers", &type_count, PLACE_GLOBAL, CONFIG_FIELD(workers), .fallback = "4", .min = 1, .max = 64,
      .help = "entries brought in order at the same time"},
     {"sweep_interval", &type_duration, PLACE_GLOBAL, CONFIG_FIELD(sweep_interval_us), .fallback = "1h",
-     .max = 366 * DAY,
+     .zero = true, .min = G_TIME_SPAN_SECOND, .max = 366 * DAY,
      .help = "time between two complete comparisons with the directory; "
              "0: only at start and after a lost watch"},
     {"log.level", &type_choice, PLACE_GLOBAL, CONFIG_FIELD(log_level), .fallback = "info",

@@ -67,10 +67,12 @@ static void read_duration(const Reading *reading, const Setting *setting, const 
     g_autofree char *min = show_duration(setting->min);
     g_autofree char *max = show_duration(setting->max);
     g_autofree char *want = g_strdup_printf(
-        "a duration from %s to %s, such as 500ms, 30s, 5m, 1h (a plain number: seconds)", min, max);
+        "a duration from %s to %s%s, such as 500ms, 30s, 5m, 1h (a plain number: seconds)", min, max,
+        setting->zero ? ", or 0" : "");
     gint64 us;
 
-    if (units_parse(node->text, duration_units, &us) && us >= setting->min && us <= setting->max)
+    if (units_parse(node->text, duration_units, &us)
+        && ((us >= setting->min && us <= setting->max) || (us == 0 && setting->zero)))
         *(gint64 *)field = us;
     else
         refuse_text(reading, setting, node, want);

@@ -120,9 +120,12 @@ static const struct {
     {MINIMAL "workers: 99999999999999999999\n",
      "x:4:10: workers: want a whole number from 1 to 64, got \"99999999999999999999\""},
     {MINIMAL "folders: {enforce: maybe}\n", "x:4:20: folders.enforce: want true or false, got \"maybe\""},
-    {MINIMAL "sweep_interval: 5 m\n", "x:4:17: sweep_interval: want a duration from 0 to 366d, such as "
+    {MINIMAL "sweep_interval: 5 m\n", "x:4:17: sweep_interval: want a duration from 1s to 366d, or 0, such as "
                                       "500ms, 30s, 5m, 1h (a plain number: seconds), got "
                                       "\"5 m\""},
+    {MINIMAL "sweep_interval: 999ms\n", "x:4:17: sweep_interval: want a duration from 1s to 366d, or 0, such as "
+                                        "500ms, 30s, 5m, 1h (a plain number: seconds), got "
+                                        "\"999ms\""},
     {LDAP DOMAINS "imap: {uri: imaps://i, admin_login: a, admin_password_file: /p, timeout: 99ms}\n",
      "x:3:74: imap.timeout: want a duration from 100ms to 1d, such as 500ms, 30s, 5m, 1h (a plain number: "
      "seconds), got "
@@ -461,7 +464,7 @@ static const struct {
 } durations[] = {
     {"0", 0},
     {"90", 90 * G_TIME_SPAN_SECOND},
-    {"500ms", 500 * G_TIME_SPAN_MILLISECOND},
+    {"1500ms", 1500 * G_TIME_SPAN_MILLISECOND},
     {"30s", 30 * G_TIME_SPAN_SECOND},
     {"5m", 5 * G_TIME_SPAN_MINUTE},
     {"1h", G_TIME_SPAN_HOUR},
