@@ -10,6 +10,8 @@ typedef bool (*ConfigCheck)(const char *text, GError **error);
 
 /* A name of an attribute type: RFC 4512 descr. */
 bool config_check_attribute(const char *text, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The same, but none that is known to change. */
+bool config_check_unique_id(const char *text, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* A search filter, RFC 4515: parentheses, operators, escapes; the message names the position. The server has
  * the last word. */
 bool config_check_filter(const char *text, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -74,7 +74,7 @@ struct Setting {
 
 /* The types (config_types.c, config_folders.c, config_imap.c, config_secret.c). */
 extern const SettingType type_text, type_path, type_file, type_secret, type_switch, type_count, type_duration,
-    type_choice, type_quota, type_attribute, type_attributes, type_template, type_templates, type_locale,
+    type_choice, type_quota, type_attribute, type_unique_id, type_attributes, type_template, type_templates, type_locale,
     type_filter, type_dn, type_dn_or_none, type_ldap_uri, type_imap_uri, type_host, type_partition, type_partition_or_none,
     type_backends, type_domain_names,
     type_metadata, type_acl, type_folders, type_domains;

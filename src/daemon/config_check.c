@@ -37,6 +37,18 @@ bool config_check_attribute(const char *text, GError **error)
         || refuse(error, "the name of an attribute (a letter, then letters, digits, hyphens)", text);
 }
 
+/* Most people know an entry by one of these, and each is another entry's some day, or another value of this one. */
+bool config_check_unique_id(const char *text, GError **error)
+{
+    static const char *const changing[] = {"cn", "commonname", "dn", "entrydn", "mail", "uid", "userid", NULL};
+    g_autofree char *name = g_ascii_strdown(text, -1);
+
+    if (!config_check_attribute(text, error))
+        return false;
+    return !g_strv_contains(changing, name)
+        || refuse(error, "an attribute that the server sets and nobody changes, such as nsUniqueId or entryUUID", text);
+}
+
 bool config_check_partition(const char *text, GError **error)
 {
     return (*text != '\0' && is_all(text, "-_."))

@@ -47,6 +47,21 @@ static void complete_address_attributes(DomainSettings *settings)
     settings->address_attributes = all;
 }
 
+/* The identity of an entry has to outlive what names its mailbox, and what kolabd writes. */
+static void check_unique_id(const Reading *reading, const DomainSettings *settings, const ConfigNode *node)
+{
+    static const char *const changing[] = {"result", "mail", "alias", "mail_host", "quota"};
+
+    for (gsize i = 0; node != NULL && i < G_N_ELEMENTS(changing); i++) {
+        const ConfigNode *name = config_node_find(node, changing[i]);
+
+        if (name != NULL && name->kind == CONFIG_TEXT && g_ascii_strcasecmp(name->text, settings->unique_id_attribute) == 0)
+            config_mistakes_add(reading->mistakes, name->line, name->column,
+                                "attributes.%s: \"%s\" is ldap.unique_id_attribute, which has to be one that nobody changes",
+                                changing[i], settings->unique_id_attribute);
+    }
+}
+
 void config_domains_check_attributes(const Reading *reading, DomainSettings *settings, const ConfigNode *node)
 {
     const char *const names[] = {"mail", "alias", "mail_host", "quota"};
@@ -54,6 +69,7 @@ void config_domains_check_attributes(const Reading *reading, DomainSettings *set
                                    settings->mail_host_attribute, settings->quota_attribute};
 
     complete_address_attributes(settings);
+    check_unique_id(reading, settings, node);
     for (gsize i = 0; node != NULL && i < G_N_ELEMENTS(written); i++)
         for (gsize j = 0; j < i; j++)
             if (g_ascii_strcasecmp(written[i], written[j]) == 0)

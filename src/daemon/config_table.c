@@ -57,7 +57,7 @@ const Setting config_settings[] = {
     {"ldap.page_size", &type_count, PLACE_GLOBAL, DIRECTORY_FIELD(page_size), .fallback = "500", .min = 1,
      .max = 100000,
      .help = "entries a page of a complete read"},
-    {"ldap.unique_id_attribute", &type_attribute, PLACE_GLOBAL, DOMAIN_FIELD(unique_id_attribute),
+    {"ldap.unique_id_attribute", &type_unique_id, PLACE_GLOBAL, DOMAIN_FIELD(unique_id_attribute),
      .fallback = "nsUniqueId", .help = "the identity of an entry through renames: nsUniqueId or entryUUID"},
     {"ldap.read_only", &type_switch, PLACE_GLOBAL, DOMAIN_FIELD(read_only), .fallback = "false",
      .help = "write nothing to the directory, take addresses and mail host as they are"},

@@ -182,6 +182,8 @@ const SettingType type_choice = {"a word", CONFIG_TEXT, STORE_UINT, .read = read
 const SettingType type_quota = {"a quota", CONFIG_TEXT, STORE_INT64, .read = read_quota};
 const SettingType type_attribute = {"an attribute's name", CONFIG_TEXT, STORE_TEXT,
                                     .check = config_check_attribute};
+const SettingType type_unique_id = {"an attribute's name", CONFIG_TEXT, STORE_TEXT,
+                                    .check = config_check_unique_id};
 const SettingType type_attributes = {"a list of attributes' names", CONFIG_LIST, STORE_LIST,
                                      .check = config_check_attribute};
 const SettingType type_template = {"a template", CONFIG_TEXT, STORE_LIST, .read = read_template};
