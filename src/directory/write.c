@@ -23,24 +23,25 @@ static Fault fault_of_write(int result)
     }
 }
 
-/* What an operator can do about it; NULL: nothing that we know of. */
+/* What an operator can do about it; "": nothing that we know of. */
 static const char *advice(int result)
 {
     switch (result) {
     case LDAP_NAMING_VIOLATION: /* what OpenLDAP says of it */
     case LDAP_NOT_ALLOWED_ON_RDN:
-        return "a value that is to go, such as an address, is part of the entry's name, which kolabd never changes; rename the entry, "
+        return "; a value that is to go, such as an address, is part of the entry's name, which kolabd never changes; rename the entry, "
                "best to an RDN of an attribute that stays, such as uid";
     default: /* an int of the server, not an enum of ours */
-        return NULL;
+        return "";
     }
 }
 
 static bool fail(Connection *connection, const char *operation, int result, GError **error)
 {
-    connection_fail(connection, fault_of_write(result), operation, result, error);
-    if (advice(result) != NULL)
-        g_prefix_error(error, "%s: ", advice(result));
+    g_autoptr(GError) fault = NULL;
+
+    connection_fail(connection, fault_of_write(result), operation, result, &fault);
+    g_set_error(error, FAULT, fault->code, "%s%s", fault->message, advice(result));
     return false;
 }
 
