@@ -169,6 +169,17 @@ def test_a_mailbox_has_the_name_that_was_set_by_hand_also_when_the_rest_is_refus
     assert lab.imap.mailboxes(f"user/%@{lab.domain}") == [f"user/new@{lab.domain}"]
 
 
+def test_an_address_that_is_the_entrys_name_is_set_aside_until_the_entry_is_renamed(lab, kolabd):
+    dn = lab.rename(lab.add_person("jane", givenName="Jane", sn="Example", mail=f"other@{lab.domain}"), f"mail=other@{lab.domain}")
+    kolabd.configure({"policy": {"mode": "always"}})
+    done = kolabd.run("--sync", check=3)
+    assert "rename the entry" in done.stderr and "1 failed" in done.stderr
+    assert lab.get_one(dn, "mail") == f"other@{lab.domain}"
+    dn = lab.rename(dn, "cn=Jane Example")
+    kolabd.run("--sync")
+    assert lab.get_one(dn, "mail") == f"jane.example@{lab.domain}"
+
+
 def test_the_daemon_serves_at_once_what_is_retried_after_the_service_account_got_its_right(lab, kolabd, wait_until):
     people = [lab.add_person(f"p{number}", givenName=f"P{number}", sn="Example") for number in range(3)]
     kolabd.configure({"ldap": {"bind_dn": lab.add_service("reader", READ)}})
