@@ -149,8 +149,7 @@ static GPtrArray *want_all(const Account *desired, const Observed *observed, con
     return wanted;
 }
 
-/* `goes`: only when nothing is left of the right; else only when something is. */
-static void plan_right(Plan *plan, const Account *desired, const Observed *observed, const Right *right, bool goes)
+static void plan_right(Plan *plan, const Account *desired, const Observed *observed, const Right *right)
 {
     const char *spelling = find_present(observed, right->identifier);
     g_autofree char *present = present_rights(observed, right->identifier);
@@ -158,7 +157,7 @@ static void plan_right(Plan *plan, const Account *desired, const Observed *obser
     g_autofree char *rights = acl_rights_add(right->rights, posts ? POST : "");
     Step *step;
 
-    if (strcmp(present, rights) == 0 || goes != (*rights == '\0'))
+    if (strcmp(present, rights) == 0)
         return;
     step = plan_add_step(plan, STEP_SET_ACL, desired->mailbox);
     step->name = g_strdup(spelling != NULL ? spelling : right->identifier);
@@ -185,21 +184,12 @@ static void plan_metadata(Plan *plan, const Account *desired, const Observed *ob
         step->after = g_strdup(after->str);
 }
 
-/* The server may show an identifier in another way than it takes it (Cyrus with defaultdomain: jane@example.org as jane), so that
- * what goes there is what was given: what is given comes last. */
-static void plan_rights(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history)
+void plan_shared(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history)
 {
     g_autoptr(GPtrArray) wanted = want_all(desired, observed, history);
 
     for (guint i = 0; i < wanted->len; i++)
-        plan_right(plan, desired, observed, g_ptr_array_index(wanted, i), true);
-    for (guint i = 0; i < wanted->len; i++)
-        plan_right(plan, desired, observed, g_ptr_array_index(wanted, i), false);
-}
-
-void plan_shared(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history)
-{
-    plan_rights(plan, desired, observed, history);
+        plan_right(plan, desired, observed, g_ptr_array_index(wanted, i));
     plan_metadata(plan, desired, observed);
 }
 

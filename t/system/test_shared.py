@@ -79,16 +79,6 @@ def test_rights_follow_the_directory(fixed):
         check_nothing_to_do(lab)
 
 
-@pytest.mark.alone
-def test_somebody_of_the_servers_default_domain_has_the_right_after_every_run(open_server):
-    lab = open_server("defaultdomain: home.example")
-    mailbox = f"shared/Team@{lab.domain}"
-    add_shared(lab, "Team", acl="jane@home.example, read")
-    for arguments in (["--sync"], *[["--sync", "--resync"]] * 3):
-        lab.kolabd.run(*arguments)
-        assert lab.imap.acl(mailbox) == {"jane": "lrs"}
-
-
 def test_without_the_attribute_only_what_was_given_goes(fixed):
     lab = fixed
     mailbox = f"shared/Team@{lab.domain}"
