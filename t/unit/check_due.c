@@ -1,6 +1,5 @@
 #include "model/fault.h"
-#include "state/queue.h"
-#include "state_file.h"
+#include "queue_state.h"
 #include "suite.h"
 
 #include <check.h>
@@ -9,7 +8,6 @@
 #define SECOND_US ((gint64)G_USEC_PER_SEC)
 #define DAY_US (86400 * SECOND_US)
 
-static State *state;
 static gint64 set_by_us; /* by how much somebody has set the wall clock */
 
 /* In place of GLib's. */
@@ -24,14 +22,7 @@ gint64 g_get_real_time(void)
 static void setup(void)
 {
     set_by_us = 0;
-    make_directory();
-    state = open_state(STATE_OWN);
-}
-
-static void teardown(void)
-{
-    g_clear_pointer(&state, state_close);
-    remove_directory();
+    open_queue();
 }
 
 static void assert_counts(guint due, guint later)
@@ -41,19 +32,6 @@ static void assert_counts(guint due, guint later)
     ck_assert(queue_count(state, &counts, NULL));
     ck_assert_uint_eq(counts.due, due);
     ck_assert_uint_eq(counts.later, later);
-}
-
-static void add(const char *unique_id)
-{
-    ck_assert(queue_add(state, "example.org", unique_id, "notice", false, NULL));
-}
-
-static Change *lease(void)
-{
-    Change *change;
-
-    ck_assert(queue_lease(state, &change, NULL));
-    return change;
 }
 
 static void add_failed(const char *unique_id)
@@ -141,7 +119,7 @@ int main(void)
     Suite *suite = suite_create("due");
     TCase *cases = tcase_create("due");
 
-    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_checked_fixture(cases, setup, close_queue);
     tcase_add_loop_test(cases, what_was_never_tried_is_due_although_the_clock_was_set_back, 0, G_N_ELEMENTS(steps_us));
     tcase_add_loop_test(cases, a_clock_that_was_set_back_while_nobody_ran_keeps_nothing_waiting, 0, G_N_ELEMENTS(steps_us));
     tcase_add_test(cases, a_failed_change_keeps_its_pause_but_waits_no_longer_than_any_pause_lasts);

@@ -1,43 +1,15 @@
 #include "model/fault.h"
-#include "state/queue.h"
+#include "queue_state.h"
 #include "state/report.h"
-#include "state_file.h"
 #include "suite.h"
 
 #include <check.h>
 #include <string.h>
 
-static State *state;
-
-static void setup(void)
-{
-    make_directory();
-    state = open_state(STATE_OWN);
-}
-
-static void teardown(void)
-{
-    g_clear_pointer(&state, state_close);
-    remove_directory();
-}
-
 static void reopen(void)
 {
     g_clear_pointer(&state, state_close);
     state = open_state(STATE_OWN);
-}
-
-static void add(const char *unique_id)
-{
-    ck_assert(queue_add(state, "example.org", unique_id, "notice", false, NULL));
-}
-
-static Change *lease(void)
-{
-    Change *change;
-
-    ck_assert(queue_lease(state, &change, NULL));
-    return change;
 }
 
 static Change *lease_of(const char *unique_id)
@@ -675,8 +647,8 @@ int main(void)
     TCase *outcomes = tcase_create("outcomes");
     TCase *waits = tcase_create("waits");
 
-    tcase_add_checked_fixture(outcomes, setup, teardown);
-    tcase_add_checked_fixture(waits, setup, teardown);
+    tcase_add_checked_fixture(outcomes, open_queue, close_queue);
+    tcase_add_checked_fixture(waits, open_queue, close_queue);
     tcase_set_timeout(outcomes, 60);
     tcase_set_timeout(waits, 120);
     add_outcomes(outcomes);
