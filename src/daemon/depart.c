@@ -55,15 +55,19 @@ static bool settle_elsewhere(const DepartJob *job, Record *record, const char *d
     return finish(job, record, error);
 }
 
+/* Whether deletion.mode says that it has a mailbox which stays. */
+static bool keeps_mailbox(const DepartJob *job, const Record *record)
+{
+    return job->domain->deletion_mode == DELETION_KEEP && mailbox_to_delete(record) != NULL;
+}
+
 /* What has no mailbox and no name in access control lists leaves nothing behind. A mailbox that is kept keeps the rights
  * of its login as well: nobody else can get that. */
 static DepartureStatus first_status(const DepartJob *job, const Record *record)
 {
-    bool mailbox = mailbox_to_delete(record) != NULL;
-
-    if (!mailbox && record->identifiers->len == 0)
+    if (mailbox_to_delete(record) == NULL && record->identifiers->len == 0)
         return DEPARTURE_NONE;
-    return mailbox && job->domain->deletion_mode == DELETION_KEEP ? DEPARTURE_KEPT : DEPARTURE_WAITING;
+    return keeps_mailbox(job, record) ? DEPARTURE_KEPT : DEPARTURE_WAITING;
 }
 
 static bool settle_gone(const DepartJob *job, Record *record, GError **error)
@@ -126,7 +130,7 @@ static bool delete(const DepartJob *job, Record *record, GError **error)
 /* What the daemon approved by itself before deletion.mode said so is kept; an operator's word stands. */
 static bool is_to_be_kept(const DepartJob *job, const Record *record)
 {
-    return job->domain->deletion_mode == DELETION_KEEP && mailbox_to_delete(record) != NULL && !record->departure.by_operator;
+    return keeps_mailbox(job, record) && !record->departure.by_operator;
 }
 
 bool depart_settle(const DepartJob *job, Record *record, const Entry *entry, GError **error)
