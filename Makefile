@@ -154,7 +154,7 @@ $(BUILD)/t/tsan_glib.o: t/unit/tsan_glib.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-# A directory of the test's own answers: no unit test has an LDAP server.
+# What the directory says of the one entry the test itself answers.
 $(BUILD)/t/check_turn: private ALL_LDFLAGS += -Wl,--wrap=directory_read_entry
 
 $(BUILD)/t/check_%: t/unit/check_%.c $(TSAN_GLIB) $(LIBRARY)

@@ -129,12 +129,10 @@ def describe():
     """The machine, and what else it does."""
     with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
         names = re.findall(r"^model name\s*:\s*(.*)", file.read(), re.MULTILINE)
-    with open("/proc/meminfo", encoding="ascii") as file:
-        memory = int(re.search(r"^MemTotal:\s*(\d+)", file.read(), re.MULTILINE)[1]) // 1024
     version = subprocess.run([worlds.BUILD / "kolabd", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     places = [f"{kind}: {store.PARENTS[kind]} ({store.file_system(store.PARENTS[kind])})" for kind in knobs.STORES]
     return [("version", version), ("processor", f"{os.cpu_count()} x {names[0] if names else platform.machine()}"),
-            ("memory", f"{memory} MiB"), ("kernel", platform.release()), ("stores", ", ".join(places)),
+            ("memory", f"{store.memory_kib('MemTotal') // 1024} MiB"), ("kernel", platform.release()), ("stores", ", ".join(places)),
             ("load before", f"{os.getloadavg()[0]:.2f}"), ("workers", knobs.WORKERS)]
 
 

@@ -72,5 +72,6 @@ def measure(world, table, place, daemon):
     count = min(knobs.BURST, world.counts[MAIN])
     world.add_people(WORD, count - world.counts[WORD])
     rounds = max(ROUNDS, min(ROUNDS_MOST, knobs.BURST // count))
-    floors, kolabd = in_turn(ending_with_kolabd(rounds), lambda _: count / bare_seconds(world, count), lambda _: count / kolabd_seconds(world, daemon, count))
+    floors, kolabd = in_turn(ending_with_kolabd(rounds), lambda _: count / bare_seconds(world, count),
+                             lambda _: count / kolabd_seconds(world, daemon, count))
     table.compare(place, "many changed at once", "changes/s", floors, kolabd)

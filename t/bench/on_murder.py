@@ -8,7 +8,6 @@ import commands
 import floor
 import growing
 import world as worlds
-
 from turns import in_turn
 
 from murder import open_murder  # of t/system, which world knows the way to

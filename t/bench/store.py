@@ -18,16 +18,17 @@ PARENTS = {"tmpfs": "/dev/shm", "disk": os.environ.get("TMPDIR") or "/var/tmp"}
 DATABASE = "cn=config,cn=ldbm database,cn=plugins,cn=config"
 
 
-def free_memory_kib():
+def memory_kib(name):
+    """What the kernel says of the machine's memory: "MemTotal", "MemAvailable"."""
     with open("/proc/meminfo", encoding="ascii") as file:
-        return int(re.search(r"^MemAvailable:\s*(\d+)", file.read(), re.MULTILINE)[1])
+        return int(re.search(rf"^{name}:\s*(\d+)", file.read(), re.MULTILINE)[1])
 
 
 def lacks_room(kind, people, of_a_person=WITH_FOLDERS):
     """Why a store of that kind cannot hold so many people; "" when it can."""
     place = os.statvfs(PARENTS[kind])
     free_kib = place.f_bavail * place.f_frsize // 1024
-    free = min(free_kib, free_memory_kib()) if kind == "tmpfs" else free_kib, place.f_favail
+    free = min(free_kib, memory_kib("MemAvailable")) if kind == "tmpfs" else free_kib, place.f_favail
     kib, files = (people * one + rest for one, rest in zip(of_a_person, OF_THE_REST))
     # A file system without a table of files says 0.
     if free[0] >= kib and (free[1] >= files or place.f_files == 0):

@@ -34,6 +34,16 @@ static void assert_counts(guint due, guint later)
     ck_assert_uint_eq(counts.later, later);
 }
 
+/* Half a minute later it is due. */
+static void add_deferred(const char *unique_id)
+{
+    g_autoptr(Change) change = NULL;
+
+    add(unique_id);
+    change = lease();
+    ck_assert(queue_defer(state, change, g_get_monotonic_time() + 30 * SECOND_US, NULL, NULL));
+}
+
 static void add_failed(const char *unique_id)
 {
     g_autoptr(Change) change = NULL;
@@ -90,11 +100,7 @@ END_TEST
 
 START_TEST(what_waits_for_another_entry_goes_on_waiting)
 {
-    g_autoptr(Change) change = NULL;
-
-    add("id-1");
-    change = lease();
-    ck_assert(queue_defer(state, change, g_get_monotonic_time() + 30 * SECOND_US, NULL, NULL));
+    add_deferred("id-1");
     run_sql("UPDATE change SET waits_for = 'user/jane@example.org'");
     set_by_us -= 5 * SECOND_US;
     assert_counts(0, 1);
@@ -103,11 +109,7 @@ END_TEST
 
 START_TEST(a_clock_that_goes_on_makes_nothing_due_early)
 {
-    g_autoptr(Change) change = NULL;
-
-    add("id-1");
-    change = lease();
-    ck_assert(queue_defer(state, change, g_get_monotonic_time() + 30 * SECOND_US, NULL, NULL));
+    add_deferred("id-1");
     assert_counts(0, 1);
     set_by_us += 5 * SECOND_US;
     assert_counts(0, 1);
