@@ -7,7 +7,8 @@
 #include <glib.h>
 
 /* Finds out which of its two names a mailbox has whose renaming did not come to a known end, or whether it was created, and
- * corrects the job's record. FAULT_PARK: both exist. */
+ * corrects the job's record. One that was renamed in part gets its old name back first. FAULT_PARK: both exist, or the server
+ * refuses; FAULT_RETRY. */
 bool turn_find_renamed(Job *job, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Makes sure that nobody else has the mailbox that the account should have: waits for an owner who leaves (job->postponed is

@@ -1,8 +1,8 @@
 /* mailstore.h - the IMAP store by meaning: what exists for an account, and steps carried out on it.
  *
  * Holds one long-lived admin session, re-opened after a loss, and opens a short user session where one is needed.
- * One thread uses one Mailstore. As administrator it never sends LIST or SETMETADATA for one mailbox: under virtual
- * domains Cyrus walks all mailboxes of the server for them. */
+ * One thread uses one Mailstore. As administrator it never sends LIST or SETMETADATA for one mailbox, but after a
+ * server died (unfinished.h): under virtual domains Cyrus walks all mailboxes of the server for them. */
 #pragma once
 
 #include "imap/creator.h"
@@ -64,7 +64,8 @@ bool mailstore_died(const Mailstore *mailstore);
 bool mailstore_observe(Mailstore *mailstore, const Account *account, const char *previous, bool folders,
                        Observed **observed, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Deletes a mailbox; a user's with all its folders, another one only when it has none below it. "Does not exist" is success.
+/* Deletes a mailbox; a user's with all its folders, also when a server that died took only some of them; another one only when it has
+ * none below it. "Does not exist" is success.
  * FAULT_PARK: the server refuses. FAULT_RETRY: the connection, or it has just deleted another one of this name. */
 bool mailstore_delete(Mailstore *mailstore, const char *mailbox, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -75,6 +76,12 @@ Observed *mailstore_assume(const Mailstore *mailstore);
 /* Only whether two mailboxes exist: `mailbox` and `previous`. *observed is owned by the caller. */
 bool mailstore_observe_names(Mailstore *mailstore, const char *mailbox, const char *previous, Observed **observed,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Whether a RENAME whose end nobody knows, and whose new name is there, came to its end: else something is left below the old name, or
+ * has the old login's rights, because the server died. `server`: the backend that has it, NULL: there is no murder. Renamed back,
+ * all is together again. FAULT_PARK: the server refuses; FAULT_RETRY. */
+bool mailstore_is_renamed(Mailstore *mailstore, const char *server, const char *from, const char *to, bool *whole,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Looks at what exists for a shared mailbox, all by the admin session: the mailbox with its metadata and rights, and, when it
  * is not there, what it has to be below. `previous` as above; `vacated`: take the mailbox for gone, whoever has it. *observed

@@ -9,6 +9,9 @@
 
 #include <glib.h>
 
+/* Names in "LIST (flags) separator name", or LSUB, of mailboxes that exist, as on the wire: a new set of char*, owned by the command. */
+GHashTable *observe_read_list(const ImapCommand *command, const char *word);
+
 /* As the user, all folders (of Folder*) that are subscribed to, with their metadata (with `special_use` also that), in one command
  * of RFC 5258 and RFC 9590: Cyrus looks at these only, and not at all mailboxes of the server. */
 ImapCommand *observe_list_command(GPtrArray *folders, bool special_use);

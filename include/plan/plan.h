@@ -67,7 +67,7 @@ bool plan_create(const Entry *entry, const Account *desired, const Observed *obs
 Plan *plan_make_deletion(const char *dn, const char *unique_id, const char *mailbox);
 
 /* A plan of one step: an entry's mailbox gets another name. Owned by the caller. */
-Plan *plan_rename(const Entry *entry, const char *from, const char *to);
+Plan *plan_rename(const char *dn, const char *unique_id, const char *from, const char *to);
 
 /* What the state must remember of the rights that the plan gives, for the next plan's history: identifiers whose rights
  * are as the directory says, and "anyone, +p" when anyone may post only for the delivery address. A new array of char*. */

@@ -58,10 +58,48 @@ static bool wait_for_owner(Job *job, const Claim *claim, GError **error)
     return postpone(job, job->account->mailbox, claim->domain, claim->unique_id, error);
 }
 
+/* What is below it went along, also when it is another entry's. */
+static bool note_renamed(Job *job, GError **error)
+{
+    Record *record = job->record;
+
+    if (record->mailbox != NULL && !state_move_below(job->shared->state, record->mailbox, record->renaming_to, error))
+        return false;
+    g_free(record->mailbox);
+    record->mailbox = g_steal_pointer(&record->renaming_to);
+    return state_set_mailbox(job->shared->state, job->domain->name, job->change->unique_id, record->mailbox, error);
+}
+
+static bool rename_back(Job *job, const char *server, GError **error)
+{
+    const Record *record = job->record;
+    g_autoptr(Plan) plan = plan_rename(job->change->dn, job->change->unique_id, record->renaming_to, record->mailbox);
+
+    plan->server = g_strdup(server);
+    log_entry(G_LOG_LEVEL_WARNING, job->domain->name, job->change->dn, "mailbox %s was renamed to %s only in part, because the IMAP "
+              "server died; it is put together under the old name first", record->mailbox, record->renaming_to);
+    return apply_plan(plan, NULL, job->directory, job->mailstore, job->journal, error);
+}
+
+/* A server that died in the middle left a part behind. With all of it under the old name again it can be renamed anew, and then
+ * Cyrus carries rights, subscriptions and quota along. While the server still goes on with what we did not wait for, it makes us
+ * wait. *renamed: it has the new name. */
+static bool settle_half(Job *job, const char *server, bool *renamed, GError **error)
+{
+    const Record *record = job->record;
+
+    *renamed = true;
+    if (record->mailbox == NULL || job->shared->options->dry_run)
+        return true;
+    return mailstore_is_renamed(job->mailstore, server, record->mailbox, record->renaming_to, renamed, error)
+        && (*renamed || rename_back(job, server, error));
+}
+
 bool turn_find_renamed(Job *job, GError **error)
 {
     Record *record = job->record;
     g_autoptr(Observed) observed = NULL;
+    bool renamed;
 
     if (record == NULL || record->renaming_to == NULL)
         return true;
@@ -72,13 +110,11 @@ bool turn_find_renamed(Job *job, GError **error)
                     "retry the entry", record->mailbox, record->renaming_to);
         return false;
     }
-    if (observed->mailbox_exists) {
-        /* What is below it went along, also when it is another entry's. */
-        if (record->mailbox != NULL && !state_move_below(job->shared->state, record->mailbox, record->renaming_to, error))
-            return false;
-        g_free(record->mailbox);
-        record->mailbox = g_steal_pointer(&record->renaming_to);
-    }
+    renamed = observed->mailbox_exists;
+    if (renamed && !settle_half(job, observed->server, &renamed, error))
+        return false;
+    if (renamed)
+        return note_renamed(job, error);
     g_clear_pointer(&record->renaming_to, g_free);
     return state_set_mailbox(job->shared->state, job->domain->name, job->change->unique_id, record->mailbox, error);
 }
@@ -86,14 +122,14 @@ bool turn_find_renamed(Job *job, GError **error)
 /* Our mailbox takes another name at once, outside of the job's plan. */
 static bool rename_recorded(Job *job, const char *to, GError **error)
 {
-    g_autoptr(Plan) plan = plan_rename(job->entry, job->record->mailbox, to);
+    g_autoptr(Plan) plan = plan_rename(job->change->dn, job->change->unique_id, job->record->mailbox, to);
 
     plan->server = job->plan != NULL ? g_strdup(job->plan->server) : NULL;
     if (!remember_begin(job, to, job->record->quota_kib, error)
         || !apply_plan(plan, NULL, job->directory, job->mailstore, job->journal, error))
         return false;
     job->record->renaming_to = g_strdup(to);
-    return turn_find_renamed(job, error);
+    return note_renamed(job, error);
 }
 
 /* Breaks a ring: our mailbox takes a name that nobody wants, and the next in the ring can begin. */

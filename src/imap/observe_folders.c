@@ -78,8 +78,7 @@ static bool has_flag(const ImapValue *flags, const char *flag)
     return false;
 }
 
-/* Names of "LIST (flags) separator name", or LSUB, of mailboxes that exist, as on the wire. */
-static GHashTable *read_list(const ImapCommand *command, const char *word)
+GHashTable *observe_read_list(const ImapCommand *command, const char *word)
 {
     GHashTable *names = g_hash_table_new(g_str_hash, g_str_equal);
 
@@ -98,7 +97,7 @@ static GHashTable *read_list(const ImapCommand *command, const char *word)
 
 bool observe_list_answer(const Namespace *names, const ImapCommand *command, GPtrArray *folders, Observed *observed)
 {
-    g_autoptr(GHashTable) listed = read_list(command, "LIST");
+    g_autoptr(GHashTable) listed = observe_read_list(command, "LIST");
 
     if (command->status != IMAP_OK)
         return false;
@@ -138,7 +137,7 @@ bool observe_folders_answers(const char *uri, const Namespace *names, GPtrArray 
                              Observed *observed, GError **error)
 {
     const ImapCommand *first = subscriptions ? g_ptr_array_index(commands, 0) : NULL;
-    g_autoptr(GHashTable) subscribed = first != NULL ? read_list(first, "LSUB") : g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GHashTable) subscribed = first != NULL ? observe_read_list(first, "LSUB") : g_hash_table_new(g_str_hash, g_str_equal);
     guint next = first != NULL ? 1 : 0;
 
     if (first != NULL && first->status != IMAP_OK) {

@@ -47,9 +47,9 @@ void plan_add_rename(Plan *plan, const char *from, const char *to)
     plan->takes_name = true;
 }
 
-Plan *plan_rename(const Entry *entry, const char *from, const char *to)
+Plan *plan_rename(const char *dn, const char *unique_id, const char *from, const char *to)
 {
-    Plan *plan = plan_new(entry_dn(entry), entry_unique_id(entry));
+    Plan *plan = plan_new(dn, unique_id);
 
     plan_add_rename(plan, from, to);
     return plan;

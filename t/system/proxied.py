@@ -86,8 +86,8 @@ class ProxiedLab(Lab):
             assert entry["mailHost"] == ["imap.example.org"], (login, entry["mailHost"])
             assert self.imap.mails(f"{login}@{self.domain}") == mails, login
             addresses += entry["mail"] + entry.get("alias", [])
-            assert self.imap.folders(f"{login}@{self.domain}") == sorted([*FOLDERS, "INBOX"]), login
-            assert self.imap.subscriptions(f"{login}@{self.domain}") == FOLDERS, login
+            found = self.imap.folders(f"{login}@{self.domain}"), self.imap.subscriptions(f"{login}@{self.domain}")
+            assert found == (sorted([*FOLDERS, "INBOX"]), FOLDERS), (login, found)
         assert len(addresses) == len(set(addresses)), addresses
 
 

@@ -48,14 +48,12 @@ static gpointer serve(gpointer data)
 
 static void set_up(void)
 {
-    g_autoptr(Entry) entry = entry_new("ab-12", "cn=Team,dc=example,dc=org", KIND_SHARED_FOLDER);
-
     open_listener(8);
     refuses = goes_at = NULL;
     memset(threads, 0, sizeof threads);
     creator = creator_new(&settings, stop, 0);
     mailstore = mailstore_new(&settings, creator, NULL, stop);
-    plan = plan_rename(entry, TEAM, TEAM);
+    plan = plan_rename("cn=Team,dc=example,dc=org", "ab-12", TEAM, TEAM);
     g_ptr_array_set_size(plan->steps, 0);
     journal = g_ptr_array_new_with_free_func((GDestroyNotify)journal_row_free);
     server = g_thread_new("server", serve, NULL);
