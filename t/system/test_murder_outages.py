@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import re
+import threading
 
 import pytest
 
@@ -102,6 +103,50 @@ def test_rights_on_a_backend_that_is_down_are_removed_when_it_is_back(lab, kolab
     kolabd.run("--sync")
     assert login not in bad.acl(mailbox(lab, "mary"))
     assert kolabd.query("SELECT identifier FROM cleanup") == []
+
+
+def kill_once_gone(backend, name):
+    """As soon as the mailbox is not there any more under this name, which Cyrus takes before what is below it. Gives the thread."""
+    def strike():
+        with backend.session() as session:
+            while session.exists(name):
+                pass
+        backend.part.kill()
+    thread = threading.Thread(target=strike, daemon=True)
+    thread.start()
+    return thread
+
+
+def names_of(backend, name):
+    return backend.mailboxes(name) + backend.mailboxes(name.replace("@", "/*@"))
+
+
+@pytest.mark.parametrize("action", ["rename", "delete"])
+def test_a_backend_that_dies_in_the_middle_of_a_rename_or_deletion_leaves_nothing_behind(lab, kolabd, wait_until, action):
+    _, bad = lab.backends
+    kolabd.configure(by_host(lab, deletion={"delay": "1s"}))
+    [jane] = add_people(lab, "jane", 1, bad)
+    kolabd.run("--sync")
+    name, new_name = mailbox(lab, "jane"), f"user/janet@{lab.domain}"
+    for number in range(60):
+        bad.create(f"user/jane.number0/F{number:02}@{lab.domain}")
+    before = len(names_of(bad, name))
+    start(lab, kolabd, 1)
+    killed = kill_once_gone(bad, name)
+    if action == "rename":
+        lab.modify(jane, mail=f"janet@{lab.domain}")
+    else:
+        lab.delete(jane)
+    killed.join()
+    bad.part.start()
+    wait_until(lambda: kolabd.query("SELECT 1 FROM change UNION SELECT 1 FROM departure WHERE status != 'deleted'") == [], 90)
+    wait_until(lambda: lab.imap.mailboxes(name.replace("@", "/*@")) == [])
+    assert names_of(bad, name) == []
+    assert len(names_of(bad, new_name)) == (before if action == "rename" else 0)
+    assert len(bad.mailboxes(f"DELETED/user/jane.number0/*@{lab.domain}")) == (0 if action == "rename" else before)
+    if action == "rename":
+        assert len(lab.imap.folders(f"janet@{lab.domain}")) == before
+        assert {bad.acl(one)[f"janet@{lab.domain}"] for one in names_of(bad, new_name)} == {"lrswipkxtecdan"}
 
 
 @pytest.fixture(name="free_addresses")
