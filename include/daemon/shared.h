@@ -46,6 +46,7 @@ typedef struct {
     GPtrArray *gates;     /* of Gates*, in the same order */
     Outages *outages;     /* owned */
     Murder *murder;       /* owned */
+    gint *murders;        /* atomic, of each of the configuration's imap_servers: it is known to be a murder; see fair.h */
     GRWLock shared_lock;  /* a shared mailbox is renamed only while no other one is looked at: it may take others along */
     GMutex decide_lock;   /* policy decisions that need new addresses are made one at a time */
     GMutex settle_lock;   /* for settled: a worker that finds nothing to do goes on to the next stage */

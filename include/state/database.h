@@ -5,6 +5,7 @@
 #pragma once
 
 #include "state/place.h"
+#include "state/queue.h"
 #include "state/state.h"
 
 #include <glib.h>
@@ -26,7 +27,13 @@ struct State {
     bool reviving; /* it is tried all the same */
     int failure;   /* SQLite's result code (primary) that told so; SQLITE_OK: no such */
     GHashTable *statements; /* const char* (a literal) -> sqlite3_stmt*, prepared once */
-    GHashTable *leased;     /* char* -> GINT_TO_POINTER(its row was dropped): see queue.c */
+    GHashTable *leased;     /* char* -> what a worker has: see lease.c */
+    struct {
+        guint most; /* 0: no limit */
+        gint64 slow_us;
+        QueueServerOf server_of;
+        gpointer user_data;
+    } share; /* see queue_share */
     gint64 clock_us;        /* the wall clock less the monotonic one, when somebody last looked; 0: nobody did, see due.c */
     GHashTable *groups;     /* GThread* -> GPtrArray*: see queue.c */
 };

@@ -36,6 +36,8 @@ bool change_rouse(State *state, const char *what, const char *now, GError **erro
 
 /* queue_wake with the lock held. */
 void queue_rouse_locked(State *state);
+/* An empty table of leases. */
+GHashTable *lease_table_new(void);
 
 /* Makes due what waits for the end of an entry's change: for the mailbox that it has on record, before that changes. */
 bool waits_wake(State *state, const char *domain, const char *unique_id, const char *now, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -23,6 +23,8 @@ typedef struct {
     guint attempts;    /* failed ones so far */
     char *last_error;  /* of the last failed try; NULL: none */
     gint64 generation; /* which version of the row was leased */
+    char *server;      /* for which it was put off, see queue_share; NULL: it was not */
+    char *due;         /* since when */
 } Change;
 
 void change_free(Change *change);
@@ -38,8 +40,19 @@ bool queue_add(State *state, const char *domain, const char *unique_id, const ch
 bool queue_group_begin(State *state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool queue_group_end(State *state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Leases the change that has been due longest. *change is owned by the caller, NULL when none is due. */
+/* Leases the change that has been due longest, of those whose server takes one more worker. *change is owned by the caller, NULL when
+ * none is due. */
 bool queue_lease(State *state, Change **change, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The server at whose people a change of `domain` is, whose record has `mail_host` (NULL: no record, or none in it); owned by the
+ * caller; NULL: nobody knows, or there is no other one. Called with the state locked. */
+typedef char *(*QueueServerOf)(const char *domain, const char *mail_host, gpointer user_data);
+/* From now on a server that is slow (a worker has been at one of its people for `slow_us`) gets no more than `most` workers at the same
+ * time, as long as it is: the others are there for everybody else. 0: no limit, as at first; server_of is not called any more. */
+void queue_share(State *state, guint most, gint64 slow_us, QueueServerOf server_of, gpointer user_data);
+/* The worker that has this lease goes on at `server`, which was not known before. *full: it must not, the lease has ended, and the
+ * change waits until that server takes one more. */
+bool queue_enter(State *state, const Change *change, const char *server, bool *full, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* What has happened to the queue so far, as a number: taken before looking, given to queue_wait after. */
 guint queue_seen(State *state);

@@ -9,7 +9,7 @@
 #define SCHEMA_APPLICATION_ID 0x6b6c6264
 
 /* What schema_migrate makes. */
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 
 /* Reads the version, 1 at least. FAULT_STOP: no tables, another program's, or a newer one. */
 bool schema_check(State *state, int *version, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,5 +1,6 @@
 #include "daemon/crew.h"
 
+#include "daemon/fair.h"
 #include "daemon/lookout.h"
 #include "daemon/pruner.h"
 #include "daemon/reaper.h"
@@ -30,6 +31,7 @@ Crew *crew_new(const Config *config, const RunOptions *options, State *state, Ha
 
     crew->stop = stop_new();
     shared_init(&crew->shared, config, options, state, crew->stop);
+    fair_begin(&crew->shared);
     crew->shared.handovers = handovers;
     crew->shared.patient = patient;
     crew->threads = g_ptr_array_new();
@@ -47,6 +49,7 @@ void crew_free(Crew *crew)
     watcher_free(crew->watcher);
     sweeper_free(crew->sweeper);
     g_ptr_array_unref(crew->threads);
+    fair_end(&crew->shared);
     shared_clear(&crew->shared);
     stop_free(crew->stop);
     g_free(crew);

@@ -4,6 +4,7 @@
 #include "daemon/creating.h"
 #include "daemon/decision.h"
 #include "daemon/depart.h"
+#include "daemon/fair.h"
 #include "daemon/log.h"
 #include "daemon/observing.h"
 #include "daemon/placing.h"
@@ -215,8 +216,11 @@ bool provision_change(Shared *shared, Directory *directory, Mailstore *mailstore
         return false;
     if (job.postponed)
         return true;
-    return placing_choose(&job, error)
-        && placing_create(&job, error)
+    if (!placing_choose(&job, error) || !fair_enter(&job, error))
+        return false;
+    if (job.postponed)
+        return true;
+    return placing_create(&job, error)
         && creating_assumed(&job, error)
         && make_plan(&job, error)
         && carry_out(&job, error)

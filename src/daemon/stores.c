@@ -1,5 +1,6 @@
 #include "daemon/stores.h"
 
+#include "daemon/fair.h"
 #include "model/fault.h"
 #include "policy/placement.h"
 
@@ -93,6 +94,8 @@ static bool connect_store(Stores *stores, guint at, GError **error)
     if (!mailstore_connect(mailstore, &anew, error)
         || !blocked_notice_version(shared_blocked(shared, settings, NULL), mailstore_server(mailstore, NULL), error))
         return false;
+    if (mailstore_is_murder(mailstore))
+        fair_note_murder(shared, at);
     if (!anew)
         return true;
     outages_end(shared->outages, settings->uri);

@@ -196,6 +196,12 @@ static const char TABLES_1[] =
     "  time TEXT NOT NULL"
     ") STRICT, WITHOUT ROWID;";
 
+/* The server in front of the time: what waits for one is passed over as a whole. */
+static const char TABLES_4[] =
+    "ALTER TABLE change ADD COLUMN server TEXT;"
+    "DROP INDEX change_due;"
+    "CREATE INDEX change_due ON change (state, server, due);";
+
 /* For people with the sqlite3 shell. The time format is that of wait_timestamp(), so that texts compare as times do. */
 static const char VIEWS_1[] =
     "CREATE VIEW mailboxes AS"
@@ -279,6 +285,7 @@ static const struct {
     {TABLES_1, TRIGGERS_1, VIEWS_1},
     {"", TRIGGERS_2, ""},
     {"", TRIGGERS_3, ""},
+    {TABLES_4, "", ""},
 };
 
 static bool read_pragma(State *state, const char *sql, gint64 *value, GError **error)

@@ -3,6 +3,7 @@
 #include "model/fault.h"
 #include "state/file.h"
 #include "state/lock.h"
+#include "state/outcome.h"
 #include "state/revive.h"
 #include "state/schema.h"
 #include "state/told.h"
@@ -22,7 +23,7 @@ State *database_new(const char *path)
     state->path = g_strdup(path);
     state->lock_fd = -1;
     state->statements = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, free_statement);
-    state->leased = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    state->leased = lease_table_new();
     state->groups = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, (GDestroyNotify)g_ptr_array_unref);
     g_mutex_init(&state->lock);
     g_cond_init(&state->changed);

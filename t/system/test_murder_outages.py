@@ -189,6 +189,35 @@ def test_no_worker_waits_for_a_backend_that_is_known_to_hang(lab, kolabd, wait_u
     wait_until(lambda: has_quota(lab, "wait", 1, 4096, bad), 40)
 
 
+@pytest.mark.parametrize("new", [False, True], ids=["changed", "new"])
+def test_a_backend_that_is_slow_keeps_only_its_own_people_waiting(lab, kolabd, wait_until, open_proxy, new):
+    good, bad = lab.backends
+    before = open_proxy(bad)
+    kolabd.configure(by_host(lab, imap={"timeout": "30s", "backends": {bad.name: before.uri}}))
+    if not new:
+        waiting, others = add_people(lab, "wait", 8, bad), add_people(lab, "other", 5, good)
+        kolabd.run("--sync")
+    daemon = start(lab, kolabd, 0 if new else 13)
+    before.delay = 0.5
+    if new:
+        add_people(lab, "wait", 8, bad)
+    else:
+        set_quota(lab, waiting, 2048)
+    wait_until(lambda: kolabd.query("SELECT count(*) FROM change") == [(8,)])
+    wait_until(lambda: kolabd.query("SELECT DISTINCT server FROM change WHERE server IS NOT NULL") == [(bad.name,)], 40)
+    if new:
+        others = add_people(lab, "other", 5, good)
+    set_quota(lab, others, 2048)
+    wait_until(lambda: has_quota(lab, "other", 5, 2048, good), 40)
+    assert kolabd.query("SELECT count(*) FROM change")[0][0] >= 4
+    assert outages(kolabd) == []
+    before.delay = 0
+    wait_until(lambda: kolabd.query("SELECT * FROM change") == [], 60)
+    assert {bad.exists(mailbox(lab, "wait", number)) for number in range(8)} == {True}
+    assert {lab.get_one(dn, "mailHost") for dn in others} == {good.name}
+    assert "error" not in daemon.log_text
+
+
 def test_an_outage_ends_although_nobody_waits_for_it_any_more(lab, kolabd, wait_until):
     _, bad = lab.backends
     kolabd.configure(by_host(lab))

@@ -1,9 +1,11 @@
 """Domains with IMAP servers of their own: a single server and a murder, served by one kolabd."""
 
+import contextlib
 import json
 
 import pytest
 
+import proxy as faults
 from kolabd import merged
 
 WRONG = "Not-the-Password-4711"
@@ -75,6 +77,26 @@ def test_one_server_that_is_down_keeps_only_its_own_people_waiting(both, wait_un
     wait_until(lambda: len(down.imap.mailboxes(f"user/%@{down.domain}")) == 6, 40)
     wait_until(lambda: both.outages() == [])
     assert daemon.log_text.count("changes wait, trying again") == daemon.log_text.count("can be reached again") == 1
+
+
+def test_one_server_that_is_slow_keeps_only_its_own_people_waiting(both, wait_until):
+    with contextlib.closing(faults.Proxy(int(both.lab.cyrus.env["IMAPS_PORT"]))) as proxy:
+        uri = f"imaps://127.0.0.1:{proxy.port}"
+        both.configure(imap={"uri": uri, "timeout": "30s"})
+        both.add("old")
+        both.kolabd.run("--sync")
+        both.start().wait_ready()
+        proxy.delay = 0.5
+        for number in range(8):
+            both.lab.add_person(f"p{number}", givenName=f"P{number}", sn="Example")
+        wait_until(lambda: both.kolabd.query("SELECT DISTINCT server FROM change WHERE server IS NOT NULL") == [(uri,)], 40)
+        for number in range(5):
+            both.murder.add_person(f"p{number}", givenName=f"P{number}", sn="Example")
+        wait_until(lambda: len(both.murder.imap.mailboxes(f"user/%@{both.murder.domain}")) == 6, 40)
+        assert both.kolabd.query("SELECT count(*) FROM change")[0][0] >= 4
+        proxy.delay = 0
+        wait_until(lambda: both.kolabd.query("SELECT * FROM change") == [], 60)
+        assert len(both.lab.imap.mailboxes(f"user/%@{both.lab.domain}")) == 9
 
 
 @pytest.mark.slow

@@ -598,8 +598,8 @@ static void assert_index(const char *sql)
 START_TEST(the_next_change_and_a_mailboxs_owner_are_found_by_an_index)
 {
     assert_index("SELECT domain, unique_id, reason, dn, verify, attempts, generation FROM change"
-                 " WHERE state = 'queued' AND due <= '2026' ORDER BY due");
-    assert_index("SELECT domain, unique_id, due FROM change WHERE state = 'queued' ORDER BY due");
+                 " WHERE state = 'queued' AND server IS ?1 AND due <= '2026' ORDER BY due");
+    assert_index("SELECT server FROM change WHERE state = 'queued' AND server > ?1 ORDER BY server LIMIT 1");
     assert_index("SELECT domain, unique_id, dn FROM entry WHERE mailbox = ?1 OR renaming_to = ?1");
     assert_index("SELECT 1 FROM change WHERE waits_for = ?");
 }
