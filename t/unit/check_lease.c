@@ -98,16 +98,16 @@ END_TEST
 
 START_TEST(a_server_that_is_not_slow_may_have_all_workers)
 {
-    g_autoptr(Change) changes[] = {NULL, NULL, NULL};
+    g_autoptr(Change) one = NULL;
+    g_autoptr(Change) two = NULL;
+    g_autoptr(Change) three = NULL;
 
     queue_share(state, SHARE, G_MAXINT64, server_of, NULL);
     notice_slow();
     notice(FAST, "id-9");
-    changes[0] = lease_of(SLOW, "id-1");
-    changes[1] = lease_of(SLOW, "id-2");
-    changes[2] = lease_of(SLOW, "id-3");
-    for (guint i = 0; i < G_N_ELEMENTS(changes); i++)
-        change_free(g_steal_pointer(&changes[i]));
+    one = lease_of(SLOW, "id-1");
+    two = lease_of(SLOW, "id-2");
+    three = lease_of(SLOW, "id-3");
 }
 END_TEST
 
@@ -156,22 +156,18 @@ END_TEST
 
 START_TEST(a_crash_forgets_nobody_who_was_put_off)
 {
-    g_autoptr(Change) changes[] = {NULL, NULL, NULL};
-
     notice_slow();
-    changes[0] = lease();
-    changes[1] = lease();
+    for (guint i = 0; i < SHARE; i++)
+        change_free(lease());
     assert_nothing_to_do();
     g_clear_pointer(&state, state_close);
     state = open_state(STATE_OWN);
-    for (guint i = 0; i < G_N_ELEMENTS(changes); i++) {
-        change_free(changes[i]);
-        changes[i] = lease();
-        ck_assert_ptr_nonnull(changes[i]);
+    for (guint i = 0; i < 3; i++) {
+        g_autoptr(Change) change = lease();
+
+        ck_assert_ptr_nonnull(change);
     }
     assert_nothing_to_do();
-    for (guint i = 0; i < G_N_ELEMENTS(changes); i++)
-        change_free(g_steal_pointer(&changes[i]));
 }
 END_TEST
 
