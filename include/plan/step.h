@@ -57,6 +57,7 @@ char *step_show_quota(gint64 quota_kib);
 typedef struct {
     const Step *step; /* borrowed */
     char *refusal;    /* what the server said against it; NULL: it took effect */
+    bool ended;       /* for that, what comes after its batch was not tried */
 } StepOutcome;
 
 StepOutcome *step_outcome_new(const Step *step, const char *refusal);

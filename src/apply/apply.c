@@ -51,16 +51,12 @@ static bool was_answered(const GPtrArray *outcomes, const Step *step)
     return false;
 }
 
-/* Whether the server refused a step: what comes after it was not sent. The message quotes the refusal then, behind what else was
- * found out; a special use that another folder has is refused, too, and ends nothing. */
-static bool was_refused(const GPtrArray *outcomes, const char *message)
+/* Whether a step was refused and told, so that nothing has to be told of those that were not sent. */
+static bool ended_by_refusal(const GPtrArray *outcomes)
 {
-    for (guint i = 0; i < outcomes->len; i++) {
-        const StepOutcome *outcome = g_ptr_array_index(outcomes, i);
-
-        if (outcome->refusal != NULL && g_str_has_suffix(message, outcome->refusal))
+    for (guint i = 0; i < outcomes->len; i++)
+        if (((const StepOutcome *)g_ptr_array_index(outcomes, i))->ended)
             return true;
-    }
     return false;
 }
 
@@ -96,7 +92,7 @@ bool apply_plan(const Plan *plan, const char *login, Directory *directory, Mails
             g_ptr_array_add(journal, make_row(outcome->step, outcome->refusal, now));
         }
         if (!done) {
-            if (!was_refused(outcomes, problem->message))
+            if (!ended_by_refusal(outcomes))
                 journal_failure(journal, batch, outcomes, problem->message, now);
             g_propagate_error(error, g_steal_pointer(&problem));
             return false;

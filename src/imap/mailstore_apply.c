@@ -71,11 +71,12 @@ static StepOutcome *refused(const Batch *batch, const Step *step, const ImapComm
 }
 
 /* Sorts the answers: what took effect goes to the outcomes, what did not to `left`. The first refusal is the error, unless
- * steps were relaxed: then *again, and what is left is to be tried once more. */
+ * steps were relaxed: then *again, and what is left is to be tried once more. `error` NULL: something else is. */
 static bool judge_answers(const Batch *batch, GPtrArray *steps, GPtrArray *commands, GPtrArray *left, bool *again, GError **error)
 {
     g_autoptr(GPtrArray) refusals = g_ptr_array_new_with_free_func((GDestroyNotify)step_outcome_free);
     Fault kind = FAULT_PARK;
+    StepOutcome *first;
 
     *again = false;
     for (guint i = 0; i < steps->len; i++) {
@@ -96,7 +97,9 @@ static bool judge_answers(const Batch *batch, GPtrArray *steps, GPtrArray *comma
     }
     if (refusals->len == 0 || *again)
         return true;
-    g_set_error_literal(error, FAULT, (int)kind, ((const StepOutcome *)g_ptr_array_index(refusals, 0))->refusal);
+    first = g_ptr_array_index(refusals, 0);
+    first->ended = error != NULL;
+    g_set_error_literal(error, FAULT, (int)kind, first->refusal);
     g_ptr_array_extend_and_steal(batch->outcomes, g_steal_pointer(&refusals));
     return false;
 }
@@ -330,6 +333,7 @@ static bool check_move(const Batch *batch, const Step *step, GError **error)
 {
     g_autoptr(Observed) seen = NULL;
     g_autofree char *problem = NULL;
+    StepOutcome *outcome;
 
     if (step->kind != STEP_MOVE_MAILBOX)
         return true;
@@ -341,7 +345,9 @@ static bool check_move(const Batch *batch, const Step *step, GError **error)
                               "allowusermoves is set there", asked(batch), step->mailbox, step->server,
                               seen->server != NULL ? seen->server : "none");
     g_ptr_array_remove_index(batch->outcomes, batch->outcomes->len - 1);
-    g_ptr_array_add(batch->outcomes, step_outcome_new(step, problem));
+    outcome = step_outcome_new(step, problem);
+    outcome->ended = true;
+    g_ptr_array_add(batch->outcomes, outcome);
     g_set_error_literal(error, FAULT, FAULT_RETRY, problem);
     return false;
 }
