@@ -9,8 +9,8 @@
 
 #include <glib.h>
 
-/* As administrator: existence, metadata and access control list of the mailbox and, unless NULL, of its previous name. A new
- * array of ImapCommand*. */
+/* As administrator: existence, metadata and access control list of the mailbox and, unless NULL, of its previous name, and the limit
+ * that this has, which Cyrus does not take along. A new array of ImapCommand*. */
 GPtrArray *observe_shared_commands(const Namespace *names, const Account *account, const char *previous);
 /* `vacated`: take the mailbox for gone. FAULT_PARK: the server refused. FAULT_RETRY: the mailbox went between two questions. */
 bool observe_shared_answers(const char *uri, GPtrArray *commands, bool with_previous, bool vacated, Observed *observed,

@@ -25,6 +25,9 @@ Step *plan_add_step(Plan *plan, StepKind kind, const char *mailbox);
 /* Likewise: a mailbox gets another name. */
 void plan_add_rename(Plan *plan, const char *from, const char *to);
 
+/* Likewise: the limit of a mailbox in KiB, unless it is right. */
+void plan_add_quota(Plan *plan, const char *mailbox, gint64 present_kib, gint64 wanted_kib);
+
 /* Where the mailbox should be; all of it may be absent. */
 typedef struct {
     const char *server;        /* backend chosen for a new mailbox */

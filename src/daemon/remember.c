@@ -59,8 +59,8 @@ bool remember_plan(Job *job, GError **error)
     gint64 quota_kib = job->record != NULL ? job->record->quota_kib : QUOTA_ANY;
     bool moves = job->plan->takes_name && g_strcmp0(job_recorded_mailbox(job), job->account->mailbox) != 0;
 
-    /* A limit that is to be lifted stays on record as ours until it is gone: others are left alone. */
-    if (quota != NULL && quota->quota_kib >= 0)
+    /* A limit that is to be lifted stays on record as ours until it is gone: others are left alone, as all of shared mailboxes. */
+    if (quota != NULL && quota->quota_kib >= 0 && job->account->login != NULL)
         quota_kib = quota->quota_kib;
     return tell_moves(job, error)
         && ((quota == NULL && !job->plan->takes_name)

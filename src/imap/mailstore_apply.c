@@ -24,8 +24,9 @@ typedef struct {
 static bool took_effect(const Step *step, const ImapCommand *command)
 {
     bool creates = step->kind == STEP_CREATE_PARENT || step->kind == STEP_CREATE_MAILBOX || step->kind == STEP_CREATE_FOLDER;
+    bool lifts = step->kind == STEP_SET_QUOTA && step->quota_kib < 0;
 
-    return command->status == IMAP_OK || (creates && imap_says_exists(command));
+    return command->status == IMAP_OK || (creates && imap_says_exists(command)) || (lifts && imap_says_no_quota(command));
 }
 
 static const char *asked(const Batch *batch)

@@ -33,8 +33,10 @@ GPtrArray *observe_shared_commands(const Namespace *names, const Account *accoun
     GPtrArray *commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
 
     add_mailbox(commands, names, account->mailbox, account->metadata);
-    if (previous != NULL)
-        add_mailbox(commands, names, previous, account->metadata);
+    if (previous == NULL)
+        return commands;
+    add_mailbox(commands, names, previous, account->metadata);
+    g_ptr_array_add(commands, observe_limit_command(names, previous));
     return commands;
 }
 
@@ -66,10 +68,12 @@ bool observe_shared_answers(const char *uri, GPtrArray *commands, bool with_prev
     observed->mailbox_exists = observed->mailbox_exists && !vacated;
     if (!observed->mailbox_exists && !observed->previous_exists)
         return true;
-    /* Rights and metadata move with the mailbox: before a rename those of the old name count. */
+    /* Before a rename what the old name has counts: rights and metadata move with the mailbox, and we see to its limit. */
     at = observed->mailbox_exists ? 0 : COMMANDS_EACH;
     observe_read_metadata(g_ptr_array_index(commands, at), observed->metadata);
-    return read_acl(uri, g_ptr_array_index(commands, at + 1), observed, error);
+    return (observed->mailbox_exists
+            || observe_limit_answer(uri, g_ptr_array_index(commands, at + COMMANDS_EACH), &observed->quota_kib, error))
+        && read_acl(uri, g_ptr_array_index(commands, at + 1), observed, error);
 }
 
 GPtrArray *observe_shared_at_commands(const Namespace *names, const Account *account, const char *mailbox)
@@ -77,6 +81,8 @@ GPtrArray *observe_shared_at_commands(const Namespace *names, const Account *acc
     GPtrArray *commands = g_ptr_array_new_with_free_func((GDestroyNotify)imap_command_free);
 
     add_mailbox(commands, names, mailbox, account->metadata);
+    if (strcmp(mailbox, account->mailbox) != 0)
+        g_ptr_array_add(commands, observe_limit_command(names, mailbox));
     return commands;
 }
 
@@ -88,7 +94,9 @@ bool observe_shared_at_answers(const char *uri, GPtrArray *commands, Observed *o
         return false;
     observed->quota_known = true;
     observe_read_metadata(g_ptr_array_index(commands, 0), observed->metadata);
-    return read_acl(uri, g_ptr_array_index(commands, 1), observed, error);
+    return (commands->len == COMMANDS_EACH
+            || observe_limit_answer(uri, g_ptr_array_index(commands, COMMANDS_EACH), &observed->quota_kib, error))
+        && read_acl(uri, g_ptr_array_index(commands, 1), observed, error);
 }
 
 GPtrArray *observe_parents_commands(const Namespace *names, GPtrArray *parents)

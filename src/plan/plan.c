@@ -85,19 +85,25 @@ static gint64 wanted_quota(const Account *desired, const Observed *observed, con
     return observed->quota_kib;
 }
 
+void plan_add_quota(Plan *plan, const char *mailbox, gint64 present_kib, gint64 wanted_kib)
+{
+    Step *step;
+
+    if (wanted_kib == present_kib)
+        return;
+    step = plan_add_step(plan, STEP_SET_QUOTA, mailbox);
+    step->quota_kib = wanted_kib;
+    step->before = step_show_quota(present_kib);
+    step->after = step_show_quota(wanted_kib);
+}
+
 static void plan_quota(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history)
 {
     bool existed = observed->mailbox_exists || observed->previous_exists;
     gint64 present_kib = existed ? observed->quota_kib : QUOTA_UNLIMITED;
     gint64 wanted_kib = existed ? wanted_quota(desired, observed, history) : MAX(desired->quota_kib, QUOTA_UNLIMITED);
-    Step *step;
 
-    if (wanted_kib == present_kib)
-        return;
-    step = plan_add_step(plan, STEP_SET_QUOTA, desired->mailbox);
-    step->quota_kib = wanted_kib;
-    step->before = step_show_quota(present_kib);
-    step->after = step_show_quota(wanted_kib);
+    plan_add_quota(plan, desired->mailbox, present_kib, wanted_kib);
 }
 
 /* The directory compares these attributes without case (caseIgnoreMatch, caseIgnoreIA5Match): so do we. */
@@ -213,6 +219,7 @@ bool plan_make(const Entry *entry, const Account *desired, const Observed *obser
     plan_find_server(made, desired, observed, history);
     if (desired->mailbox != NULL)
         plan_quota(made, desired, observed, history);
+    plan_shared_quota(made, desired, observed, history);
     if (!plan_attributes(made, entry, desired, observed, error))
         return false;
     plan_note_refused(made, desired, observed, history);

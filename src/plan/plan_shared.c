@@ -184,6 +184,14 @@ static void plan_metadata(Plan *plan, const Account *desired, const Observed *ob
         step->after = g_strdup(after->str);
 }
 
+void plan_shared_quota(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history)
+{
+    if (desired->mailbox == NULL || desired->login != NULL || observed->mailbox_exists || !observed->previous_exists)
+        return;
+    plan_add_quota(plan, desired->mailbox, QUOTA_UNLIMITED, observed->quota_kib);
+    plan_add_quota(plan, history->mailbox, observed->quota_kib, QUOTA_UNLIMITED);
+}
+
 void plan_shared(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history)
 {
     g_autoptr(GPtrArray) wanted = want_all(desired, observed, history);

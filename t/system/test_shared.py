@@ -201,6 +201,24 @@ def test_a_rename_takes_everything_along(fixed, how):
     check_nothing_to_do(lab)
 
 
+def test_a_rename_takes_the_limit_along_and_leaves_none(fixed):
+    lab = fixed
+    old, new = f"shared/Team@{lab.domain}", f"shared/Crew@{lab.domain}"
+    dn = add_shared(lab, "Team")
+    lab.kolabd.run("--sync")
+    lab.imap.admin_at(old).set_quota(old, 1234)
+    lab.rename(dn, "cn=Crew")
+    server = lab.imap.admin_at(old)
+    lab.kolabd.run("--sync")
+    assert (server.quota(old), server.quota(new)) == (None, 1234)
+    assert query(lab.kolabd, "SELECT mailbox, before, after, outcome FROM journal WHERE step = 'set quota' ORDER BY id") == [
+        (new, None, "1234 KiB", "ok"), (old, "1234 KiB", None, "ok")]
+    add_shared(lab, "Team")
+    lab.kolabd.run("--sync")
+    assert (server.quota(old), server.quota(new)) == (None, 1234)
+    check_nothing_to_do(lab)
+
+
 def test_the_daemon_renames_by_notice(fixed):
     lab = fixed
     daemon = lab.kolabd.start()

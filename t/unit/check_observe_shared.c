@@ -12,6 +12,7 @@
 #define THERE "* METADATA x (\"/shared/vendor/cmu/cyrus-imapd/partition\" \"default\" \"" TYPE "\" \"event\")\r\nk OK Completed\r\n"
 #define UNTYPED "* METADATA x (\"/shared/vendor/cmu/cyrus-imapd/partition\" \"default\" \"" TYPE "\" NIL)\r\nk OK Completed\r\n"
 #define RIGHTS "* ACL x anyone lrs jane@example.org lrswipkxtecda\r\nk OK Completed\r\n"
+#define LIMIT "* QUOTA shared/Crew@example.org (STORAGE 1 500)\r\nk OK Completed\r\n"
 #define ABSENT "k NO Mailbox does not exist\r\n"
 
 static const Namespace admin = {.separator = '/', .prefix = (char *)""};
@@ -39,6 +40,7 @@ START_TEST(all_is_asked_for_without_a_list)
         "GETACL \"shared/Gr&APYA3w-e/Team@example.org\"",
         "GETMETADATA \"shared/Crew@example.org\" (\"/shared/vendor/cmu/cyrus-imapd/partition\" \"" TYPE "\")",
         "GETACL \"shared/Crew@example.org\"",
+        "GETQUOTA \"shared/Crew@example.org\"",
     };
 
     ck_assert_uint_eq(commands->len, G_N_ELEMENTS(expected));
@@ -73,9 +75,11 @@ START_TEST(a_shared_mailbox_is_read_as_the_server_answers)
     g_autoptr(Account) account = team();
     g_autoptr(GPtrArray) commands = observe_shared_commands(&admin, account, "shared/Crew@example.org");
     g_autoptr(Observed) observed = observed_new();
+    g_autofree char *wire = g_strconcat(row->wire, LIMIT, NULL);
+    bool renamed = row->previous_exists && !row->exists;
     g_autoptr(GError) error = NULL;
 
-    answer(commands, row->wire);
+    answer(commands, wire);
     ck_assert(observe_shared_answers(URI, commands, true, false, observed, &error));
     ck_assert(observed->mailbox_exists == row->exists && observed->previous_exists == row->previous_exists);
     ck_assert_str_eq(g_hash_table_lookup(observed->metadata, TYPE) != NULL ? g_hash_table_lookup(observed->metadata, TYPE) : "",
@@ -83,6 +87,7 @@ START_TEST(a_shared_mailbox_is_read_as_the_server_answers)
     ck_assert_str_eq(g_hash_table_lookup(observed->acl, "anyone") != NULL ? g_hash_table_lookup(observed->acl, "anyone") : "",
                      row->anyone != NULL ? row->anyone : "");
     ck_assert(observed->acl_known == row->acl_known);
+    ck_assert_int_eq(observed->quota_kib, renamed ? 500 : QUOTA_UNLIMITED);
 }
 END_TEST
 
@@ -104,7 +109,7 @@ START_TEST(a_mailbox_that_somebody_leaves_counts_as_gone)
     g_autoptr(GPtrArray) commands = observe_shared_commands(&admin, account, "shared/Crew@example.org");
     g_autoptr(Observed) observed = observed_new();
 
-    answer(commands, THERE RIGHTS UNTYPED "* ACL x anyone p\r\nk OK Completed\r\n");
+    answer(commands, THERE RIGHTS UNTYPED "* ACL x anyone p\r\nk OK Completed\r\n" LIMIT);
     ck_assert(observe_shared_answers(URI, commands, true, true, observed, NULL));
     ck_assert(!observed->mailbox_exists && observed->previous_exists);
     ck_assert_str_eq(g_hash_table_lookup(observed->acl, "anyone"), "p");
@@ -113,10 +118,11 @@ END_TEST
 
 /* An error taken for "absent" would create; taken for "no rights" it would give what somebody else took away. */
 static const char *const refusals[] = {
-    "k NO Permission denied\r\n" RIGHTS ABSENT ABSENT,
-    "k BAD Mailbox does not exist\r\n" RIGHTS ABSENT ABSENT,
-    THERE "k NO Permission denied\r\n" ABSENT ABSENT,
-    THERE RIGHTS "k NO Operation is not supported on mailbox\r\n" ABSENT,
+    "k NO Permission denied\r\n" RIGHTS ABSENT ABSENT LIMIT,
+    "k BAD Mailbox does not exist\r\n" RIGHTS ABSENT ABSENT LIMIT,
+    THERE "k NO Permission denied\r\n" ABSENT ABSENT LIMIT,
+    THERE RIGHTS "k NO Operation is not supported on mailbox\r\n" ABSENT LIMIT,
+    ABSENT ABSENT THERE RIGHTS "k NO Permission denied\r\n",
 };
 
 START_TEST(what_is_refused_is_an_error)

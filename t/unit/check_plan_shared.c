@@ -264,6 +264,25 @@ START_TEST(a_type_that_is_right_needs_no_step)
 }
 END_TEST
 
+START_TEST(a_limit_is_carried_to_the_new_name)
+{
+    g_autoptr(Account) account = make_account(&(const Row){.wanted = "jane, read"});
+    g_autoptr(Observed) observed = observed_new();
+    const PlanHistory history = {.mailbox = "shared/Crew@example.org", .quota_kib = QUOTA_ANY};
+    g_autoptr(Plan) plan = NULL;
+    g_autofree char *steps = NULL;
+
+    observed->previous_exists = observed->acl_known = true;
+    observed->quota_kib = 500;
+    set_present(observed, "jane=lrs");
+    plan = plan_it(account, observed, &history);
+    steps = summary(plan);
+    ck_assert_str_eq(steps, "rename mailbox " TEAM "; set quota " TEAM "; set quota shared/Crew@example.org");
+    ck_assert_int_eq(((const Step *)g_ptr_array_index(plan->steps, 1))->quota_kib, 500);
+    ck_assert_int_eq(((const Step *)g_ptr_array_index(plan->steps, 2))->quota_kib, QUOTA_UNLIMITED);
+}
+END_TEST
+
 static const char *const other_spaces[][2] = {{"user/jane@example.org", TEAM}, {TEAM, "user/jane@example.org"}};
 
 START_TEST(a_mailbox_does_not_change_between_a_person_and_everybody)
@@ -292,6 +311,7 @@ int main(void)
     tcase_add_test(tcase, a_new_mailbox_has_parents_before_it_and_the_type_last);
     tcase_add_test(tcase, the_step_that_kills_some_servers_is_split_off_alone);
     tcase_add_test(tcase, a_type_that_is_right_needs_no_step);
+    tcase_add_test(tcase, a_limit_is_carried_to_the_new_name);
     tcase_add_loop_test(tcase, a_mailbox_does_not_change_between_a_person_and_everybody, 0, G_N_ELEMENTS(other_spaces));
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
