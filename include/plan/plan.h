@@ -27,6 +27,9 @@ void plan_add_rename(Plan *plan, const char *from, const char *to);
 
 /* Likewise: the limit of a mailbox in KiB, unless it is right. */
 void plan_add_quota(Plan *plan, const char *mailbox, gint64 present_kib, gint64 wanted_kib);
+/* After a rename, the limit (in KiB, QUOTA_UNLIMITED: none) goes along: Cyrus takes that of a user's mailbox, and leaves that of a
+ * shared one to the next mailbox of the old name. */
+void plan_carry_quota(Plan *plan, const char *from, const char *to, gint64 quota_kib);
 
 /* Where the mailbox should be; all of it may be absent. */
 typedef struct {

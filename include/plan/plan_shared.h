@@ -10,8 +10,7 @@ bool plan_space(const Account *desired, const PlanHistory *history, GError **err
 /* Adds the parents that must be there before the mailbox: Cyrus 3.6 makes a missing one without its domain. */
 void plan_parents(Plan *plan, const Observed *observed, const PlanHistory *history);
 
-/* Adds what carries the limit of a mailbox that is renamed to its new name: Cyrus takes that of a user's along, and leaves that of a
- * shared one to the next mailbox of the old name. */
+/* Adds what carries the limit of a mailbox that is renamed to its new name. */
 void plan_shared_quota(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history);
 
 /* Adds the difference of the access control list, then that of the metadata: the last step of all. */

@@ -119,13 +119,29 @@ bool turn_find_renamed(Job *job, GError **error)
     return state_set_mailbox(job->shared->state, job->domain->name, job->change->unique_id, record->mailbox, error);
 }
 
+/* A shared mailbox has one that its administrator gave it. */
+static bool plan_limit(const Job *job, const char *to, Plan *plan, GError **error)
+{
+    g_autoptr(Observed) observed = NULL;
+
+    if (job->account->login != NULL)
+        return true;
+    if (!mailstore_observe_names(job->mailstore, to, job->record->mailbox, &observed, error))
+        return false;
+    g_free(plan->server);
+    plan->server = g_strdup(observed->server);
+    plan_carry_quota(plan, job->record->mailbox, to, observed->quota_kib);
+    return true;
+}
+
 /* Our mailbox takes another name at once, outside of the job's plan. */
 static bool rename_recorded(Job *job, const char *to, GError **error)
 {
     g_autoptr(Plan) plan = plan_rename(job->change->dn, job->change->unique_id, job->record->mailbox, to);
 
     plan->server = job->plan != NULL ? g_strdup(job->plan->server) : NULL;
-    if (!remember_begin(job, to, job->record->quota_kib, error)
+    if (!plan_limit(job, to, plan, error)
+        || !remember_begin(job, to, job->record->quota_kib, error)
         || !apply_plan(plan, NULL, job->directory, job->mailstore, job->journal, error))
         return false;
     job->record->renaming_to = g_strdup(to);

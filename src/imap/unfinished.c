@@ -128,16 +128,14 @@ bool unfinished_look(Mailstore *mailstore, const char *server, const char *mailb
 
 bool mailstore_is_renamed(Mailstore *mailstore, const char *server, const char *from, const char *to, bool *whole, GError **error)
 {
-    bool is_user = g_str_has_prefix(from, "user/");
     g_auto(Remains) left = {.names = NULL};
     g_auto(Remains) arrived = {.names = NULL};
     g_autofree char *login = NULL;
 
     if (!mailstore_connect(mailstore, NULL, error) || !unfinished_look(mailstore, server, from, NULL, &left, error))
         return false;
-    /* The quota root of a shared mailbox, which no login owns, stays under the old name in any case. */
-    *whole = left.names->len == 0 && (left.quota_kib == QUOTA_UNLIMITED || !is_user);
-    if (!*whole || !is_user)
+    *whole = left.names->len == 0 && left.quota_kib == QUOTA_UNLIMITED;
+    if (!*whole || !g_str_has_prefix(from, "user/"))
         return true;
     login = mailbox_name_login(from);
     if (!unfinished_look(mailstore, server, to, login, &arrived, error))

@@ -97,6 +97,12 @@ void plan_add_quota(Plan *plan, const char *mailbox, gint64 present_kib, gint64 
     step->after = step_show_quota(wanted_kib);
 }
 
+void plan_carry_quota(Plan *plan, const char *from, const char *to, gint64 quota_kib)
+{
+    plan_add_quota(plan, to, QUOTA_UNLIMITED, quota_kib);
+    plan_add_quota(plan, from, quota_kib, QUOTA_UNLIMITED);
+}
+
 static void plan_quota(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history)
 {
     bool existed = observed->mailbox_exists || observed->previous_exists;

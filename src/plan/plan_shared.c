@@ -188,8 +188,7 @@ void plan_shared_quota(Plan *plan, const Account *desired, const Observed *obser
 {
     if (desired->mailbox == NULL || desired->login != NULL || observed->mailbox_exists || !observed->previous_exists)
         return;
-    plan_add_quota(plan, desired->mailbox, QUOTA_UNLIMITED, observed->quota_kib);
-    plan_add_quota(plan, history->mailbox, observed->quota_kib, QUOTA_UNLIMITED);
+    plan_carry_quota(plan, history->mailbox, desired->mailbox, observed->quota_kib);
 }
 
 void plan_shared(Plan *plan, const Account *desired, const Observed *observed, const PlanHistory *history)

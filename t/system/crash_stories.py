@@ -47,7 +47,8 @@ class Life(Story):
                                      acl="anyone, read-only")
 
     def rename_shared(self):
-        """With what is below it, which is another entry's."""
+        """With what is below it, which is another entry's, and the limit that somebody gave it."""
+        self.lab.imap.set_quota(f"shared/{self.address('Team')}", 700)
         self.lab.modify(self.team, kolabTargetFolder=f"shared/{self.address('Crew')}", mail=None,
                         acl=[f"{self.address('pat.person')}, read-only", "anyone, +i-s"])
         self.lab.modify(self.plans, kolabFolderType="task", acl=None)
@@ -137,6 +138,8 @@ class Turns(Story):
         self.crew = self.add_shared("Crew", acl="anyone, lr", kolabFolderType="task")
 
     def exchange_shared(self):
+        self.lab.imap.set_quota(f"shared/{self.address('Team')}", 700)
+        self.lab.imap.set_quota(f"shared/{self.address('Crew')}", 800)
         self.lab.imap.create(f"shared/Team/{self.address('Below')}")
         self.lab.modify(self.team, kolabTargetFolder=f"shared/{self.address('Crew')}")
         self.lab.modify(self.crew, kolabTargetFolder=f"shared/{self.address('Team')}")

@@ -265,11 +265,14 @@ def test_two_shared_folders_exchange_their_names_with_all_below(fixed):
     add_shared(lab, "Three", kolabTargetFolder=f"shared/A/Below@{lab.domain}", kolabFolderType="note")
     lab.kolabd.run("--sync")
     lab.imap.create(f"shared/A/Free@{lab.domain}")
+    lab.imap.admin_at(f"shared/A@{lab.domain}").set_quota(f"shared/A@{lab.domain}", 1234)
     lab.modify(one, kolabTargetFolder=f"shared/B@{lab.domain}", kolabFolderType=None)
     lab.modify(two, kolabTargetFolder=f"shared/A@{lab.domain}", kolabFolderType=None)
     lab.kolabd.run("--sync")
     types = {name: folder_type(lab, f"shared/{name}@{lab.domain}") for name in ("A", "B", "A/Below", "B/Free")}
     assert types == {"A": "task", "B": "event", "A/Below": "note", "B/Free": None}
+    limits = {name: lab.imap.admin_at(f"shared/{name}@{lab.domain}").quota(f"shared/{name}@{lab.domain}") for name in ("A", "B")}
+    assert limits == {"A": None, "B": 1234}
     check_nothing_to_do(lab)
 
 

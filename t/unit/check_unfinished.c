@@ -41,8 +41,9 @@ static const struct {
      {NAMESPACE, {LIST_NEW, {LISTED("user/johnny/a@example.org")}}, {"GETACL \"user/johnny/a@", {ABSENT}}}, true},
     {"something is left below a shared one", true,
      {NAMESPACE, {"LIST \"\" \"shared/Team/*@", {LISTED("shared/Team/a@example.org")}}}, false},
-    {"the quota root of a shared one is left", true,
-     {NAMESPACE, {"GETQUOTA \"shared/Team@", {"* QUOTA shared/Team@example.org (STORAGE 0 1000)\r\n"}}}, true},
+    {"the limit of a shared one is left", true,
+     {NAMESPACE, {"GETQUOTA \"shared/Team@", {"* QUOTA shared/Team@example.org (STORAGE 0 1000)\r\n"}}}, false},
+    {"nothing of a shared one is left", true, {NAMESPACE, {"GETQUOTA \"shared/Team@", {"* QUOTA shared/Team@example.org ()\r\n"}}}, true},
 };
 
 static Mailstore *mailstore;
