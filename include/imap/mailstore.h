@@ -78,8 +78,9 @@ bool mailstore_observe_names(Mailstore *mailstore, const char *mailbox, const ch
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Whether a RENAME whose end nobody knows, and whose new name is there, came to its end: else something is left below the old name, its
- * limit is, or rights are the old login's, because the server died, or we did before we carried the limit of a shared one. `server`: the backend that has it, NULL: there is no murder. Renamed back,
- * all is together again. FAULT_PARK: the server refuses; FAULT_RETRY. */
+ * limit is, or rights are the old login's, because the server died, or we did before we carried the limit of a shared one. Renamed
+ * back, all is together again. `server`: the backend that has it, NULL: there is no murder. FAULT_PARK: the server refuses;
+ * FAULT_RETRY. */
 bool mailstore_is_renamed(Mailstore *mailstore, const char *server, const char *from, const char *to, bool *whole,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -289,7 +289,7 @@ static bool lease(State *state, const Change *change, GError **error)
     if (!find_server(state, change, &server, error))
         return false;
     lease = g_new0(Lease, 1);
-    lease->server = g_steal_pointer(&server);
+    lease->server = server != NULL ? g_steal_pointer(&server) : g_strdup(change->server);
     lease->since_us = g_get_monotonic_time();
     g_hash_table_insert(state->leased, lease_key(change->domain, change->unique_id), lease);
     return true;
@@ -313,15 +313,15 @@ bool queue_enter(State *state, const Change *change, const char *server, bool *f
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
     Lease *lease = find_lease(state, change->domain, change->unique_id);
 
+    g_clear_pointer(&lease->server, g_free); /* it does not stand in its own way */
     *full = is_full(state, server);
-    if (*full && !put_in_queue(state, change, server, error))
-        return false;
-    if (*full) {
-        queue_end_lease(state, change);
-    } else if (state->share.most > 0) {
-        g_free(lease->server);
+    if (!*full) {
         lease->server = g_strdup(server);
+        return true;
     }
+    if (!put_in_queue(state, change, server, error))
+        return false;
+    queue_end_lease(state, change);
     return true;
 }
 

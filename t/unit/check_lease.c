@@ -139,6 +139,21 @@ START_TEST(who_goes_on_at_a_server_counts_there_or_is_put_off)
 }
 END_TEST
 
+START_TEST(nobody_stands_in_its_own_way)
+{
+    g_autoptr(Change) one = NULL;
+    g_autoptr(Change) two = NULL;
+    bool full;
+
+    notice_slow();
+    one = lease_of(SLOW, "id-1");
+    two = lease_of(SLOW, "id-2");
+    ck_assert(queue_enter(state, two, SLOW, &full, NULL));
+    ck_assert(!full);
+    assert_nothing_to_do();
+}
+END_TEST
+
 START_TEST(without_a_share_nobody_is_put_off_and_who_was_comes)
 {
     g_autoptr(Change) one = NULL;
@@ -228,6 +243,7 @@ int main(void)
     tcase_add_test(tests, what_was_put_off_comes_in_its_order_again);
     tcase_add_test(tests, a_server_that_is_not_slow_may_have_all_workers);
     tcase_add_test(tests, who_goes_on_at_a_server_counts_there_or_is_put_off);
+    tcase_add_test(tests, nobody_stands_in_its_own_way);
     tcase_add_test(tests, without_a_share_nobody_is_put_off_and_who_was_comes);
     tcase_add_test(tests, a_crash_forgets_nobody_who_was_put_off);
     tcase_add_test(tests, who_waits_for_work_does_not_wake_for_what_is_put_off);
