@@ -1,5 +1,6 @@
 """What Cyrus leaves when it dies in the middle of a RENAME or DELETE of many folders: kolabd brings it to its end."""
 
+import itertools
 import threading
 import time
 
@@ -21,34 +22,37 @@ def fill(lab, login):
             session.imap.append(folder, None, None, f"Subject: {folder}\r\n\r\nx\r\n".encode())
 
 
-def kill_in_the_middle(lab, word, gone):
-    """Once kolabd has said `word`: as soon as the mailbox `gone` is not there any more, which Cyrus takes first. Gives the thread."""
+def strike(lab, heard, gone):
+    assert heard.wait(SECONDS)
+    with lab.imap.session() as session:
+        deadline = time.monotonic() + SECONDS
+        while session.exists(gone) and time.monotonic() < deadline:
+            pass
+    lab.cyrus.kill()
+    lab.proxies["imap"].slam()  # what is left is to be seen before kolabd sees it
+
+
+def interrupt(lab, word, gone, act):
+    """Kills Cyrus once kolabd has said `word`, because of what `act` does: as soon as the mailbox `gone` is not there any more, which
+    goes before what is below it. Starts it again, and gives what is left of that; nothing: Cyrus was too quick."""
     heard = threading.Event()
+    known = len(outages(lab.told)[0])
     lab.proxies["imap"].set_trap(faults.UP, lambda _: heard.set(), text=word)
-
-    def strike():
-        assert heard.wait(SECONDS), word
-        with lab.imap.session() as session:
-            deadline = time.monotonic() + SECONDS
-            while session.exists(gone) and time.monotonic() < deadline:
-                pass
-        lab.cyrus.kill()
-        lab.proxies["imap"].cut()
-    thread = threading.Thread(target=strike, daemon=True)
+    thread = threading.Thread(target=strike, args=(lab, heard, gone), daemon=True)
     thread.start()
-    return thread
-
-
-def start_again(lab, thread):
+    act()
     thread.join()
-    wait_until(lambda: outages(lab.told)[0], SECONDS, "an outage")
-    lab.proxies["imap"].slam()  # to look at what is left before kolabd does
+    wait_until(lambda: len(outages(lab.told)[0]) > known, SECONDS, "an outage")
     lab.cyrus.stop()
     lab.cyrus.start()
+    left = names_of(lab, gone)
+    assert gone not in left
+    lab.proxies["imap"].heal()
+    return left
 
 
-def names_of(lab, name, kind="user"):
-    return lab.imap.mailboxes(f"{kind}/{name}@{lab.domain}") + lab.imap.mailboxes(f"{kind}/{name}/*@{lab.domain}")
+def names_of(lab, mailbox):
+    return lab.imap.mailboxes(mailbox) + lab.imap.mailboxes(mailbox.replace("@", "/*@"))
 
 
 def subjects(lab, login, folder):
@@ -65,62 +69,62 @@ def test_a_mailbox_that_was_renamed_in_part_is_put_together_and_renamed_anew(pro
     lab = proxied_lab(ends_tls=True)
     _, people = lab.begin("john")
     fill(lab, f"john@{lab.domain}")
-    killed = kill_in_the_middle(lab, b"RENAME", f"user/john@{lab.domain}")
-    lab.modify(people["john"], mail=f"johnny@{lab.domain}")
-    start_again(lab, killed)
-    left = names_of(lab, "john")
-    assert left and f"user/john@{lab.domain}" not in left, left
-    lab.proxies["imap"].heal()
-    lab.wait_for({"johnny": 1000})
-    assert names_of(lab, "john") == []
-    login = f"johnny@{lab.domain}"
+    for old, new in itertools.pairwise(("john", "johnny", "jon", "jack", "joe")):
+        old_mailbox, login = f"user/{old}@{lab.domain}", f"{new}@{lab.domain}"
+        left = interrupt(lab, b"RENAME", old_mailbox, lambda: lab.modify(people["john"], mail=login))  # pylint: disable=cell-var-from-loop
+        lab.wait_for({new: 1000})
+        if left:
+            break
+    assert left
+    mailboxes = names_of(lab, f"user/{login}")
+    assert names_of(lab, old_mailbox) == []
     folders = sorted([*FOLDERS, *MANY, "F00/below"])
     assert lab.imap.folders(login) == sorted([*folders, "INBOX"])
     assert lab.imap.subscriptions(login) == folders
     assert lab.imap.mails(login) == ["john"]
     assert [subjects(lab, login, folder) for folder in ("F00", MANY[-1])] == [[b"1"], [b"1"]]
-    assert {name: lab.imap.acl(name)[login] for name in names_of(lab, "johnny")} == dict.fromkeys(names_of(lab, "johnny"), OWNER)
-    assert f"john@{lab.domain}" not in lab.imap.acl(f"user/johnny/{MANY[-1]}@{lab.domain}")
-    assert lab.imap.quota(f"user/john@{lab.domain}") is None
-    assert lab.told.count("was renamed") == 1 and f"mailbox user/john@{lab.domain} was renamed to user/{login} only in part" in lab.told
-    old, new = f"user/john@{lab.domain}", f"user/{login}"
-    assert [(before, after) for before, after, outcome in rows(lab, "rename mailbox") if outcome == "ok"] == [(new, old), (old, new)]
+    assert {name: lab.imap.acl(name) for name in mailboxes} == dict.fromkeys(mailboxes, {login: OWNER})
+    assert lab.imap.quota(old_mailbox) is None
+    assert f"mailbox {old_mailbox} was renamed to user/{login} only in part" in lab.told
+    renamed = [(before, after) for before, after, outcome in rows(lab, "rename mailbox") if outcome == "ok"]
+    assert renamed[-2:] == [(f"user/{login}", old_mailbox), (old_mailbox, f"user/{login}")]
 
 
 def test_a_shared_mailbox_that_was_renamed_in_part_takes_along_what_is_below_it(proxied_lab):
     lab = proxied_lab(ends_tls=True)
     dn = lab.add(f"cn=Team,{lab.base_dn}", objectClass=["top", "mailRecipient", "kolabSharedFolder"], cn="Team")
     lab.begin("jane")
-    before = f"shared/Team@{lab.domain}"
-    wait_until(lambda: lab.imap.exists(before), SECONDS, before)
+    wait_until(lambda: lab.imap.exists(f"shared/Team@{lab.domain}"), SECONDS, "the shared mailbox")
     for folder in MANY:
         lab.imap.create(f"shared/Team/{folder}@{lab.domain}")
-    killed = kill_in_the_middle(lab, b"RENAME", before)
-    lab.rename(dn, "cn=Club")
-    start_again(lab, killed)
-    left = names_of(lab, "Team", "shared")
-    assert left and before not in left, left
-    lab.proxies["imap"].heal()
-    wait_until(lambda: len(names_of(lab, "Club", "shared")) == COUNT + 1, SECONDS, "the whole mailbox under its new name")
-    lab.wait_for({"jane": 1000})
-    assert names_of(lab, "Team", "shared") == []
+    for old, new in itertools.pairwise(("Team", "Club", "Crew", "Gang", "Band")):
+        old_mailbox, new_mailbox = f"shared/{old}@{lab.domain}", f"shared/{new}@{lab.domain}"
+        left = interrupt(lab, b"RENAME", old_mailbox,
+                         lambda: lab.modify(dn, kolabTargetFolder=new_mailbox))  # pylint: disable=cell-var-from-loop
+        wait_until(lambda: len(names_of(lab, new_mailbox)) == COUNT + 1, SECONDS, "all of it")  # pylint: disable=cell-var-from-loop
+        lab.wait_for({"jane": 1000})
+        if left:
+            break
+    assert left
+    assert names_of(lab, old_mailbox) == []
 
 
 def test_a_mailbox_that_was_deleted_in_part_is_deleted_to_the_end(proxied_lab):
     lab = proxied_lab(ends_tls=True)
-    _, people = lab.begin("john", "jane")
-    fill(lab, f"john@{lab.domain}")
-    killed = kill_in_the_middle(lab, b"DELETE", f"user/john@{lab.domain}")
-    lab.delete(people["john"])
-    start_again(lab, killed)
-    left = names_of(lab, "john")
-    assert left and f"user/john@{lab.domain}" not in left, left
-    lab.proxies["imap"].heal()
-    lab.wait_for({"jane": 1000})
-    wait_until(lambda: lab.kolabd.query("SELECT status FROM departure") == [("deleted",)], SECONDS, "the deletion")
-    assert names_of(lab, "john") == []
-    assert lab.imap.quota(f"user/john@{lab.domain}") is None
-    assert len(lab.imap.mailboxes(f"DELETED/user/john/*@{lab.domain}")) == COUNT + len(FOLDERS) + 2
-    lab.add_login("john")
-    lab.wait_for({"jane": 1000, "john": None})
-    assert lab.imap.folders(f"john@{lab.domain}") == sorted([*FOLDERS, "INBOX"])
+    names = ("john", "jack", "joe")
+    _, people = lab.begin("jane", *names)
+    for number, name in enumerate(names):
+        mailbox = f"user/{name}@{lab.domain}"
+        fill(lab, f"{name}@{lab.domain}")
+        left = interrupt(lab, b"DELETE", mailbox, lambda: lab.delete(people[name]))  # pylint: disable=cell-var-from-loop
+        lab.wait_for(dict.fromkeys(["jane", *names[number + 1:]], 1000))
+        wait_until(lambda: lab.kolabd.query("SELECT 1 FROM departure WHERE status != 'deleted'") == [], SECONDS, "the deletion")
+        if left:
+            break
+    assert left
+    assert names_of(lab, mailbox) == []
+    assert lab.imap.quota(mailbox) is None
+    assert len(lab.imap.mailboxes(f"DELETED/user/{name}/*@{lab.domain}")) == COUNT + len(FOLDERS) + 2
+    lab.add_login(name)
+    lab.wait_for({**dict.fromkeys(["jane", *names[number + 1:]], 1000), name: None})
+    assert lab.imap.folders(f"{name}@{lab.domain}") == sorted([*FOLDERS, "INBOX"])
