@@ -1,6 +1,7 @@
 """The command line, the exit statuses, the state file and the progress line, as kolabd(8) has them."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import pty
@@ -8,6 +9,8 @@ import re
 import signal
 import sqlite3
 import subprocess
+import sys
+import termios
 import threading
 
 import pytest
@@ -307,3 +310,20 @@ def test_a_daemon_draws_no_progress_line_on_a_terminal(lab, kolabd):
     status, shown = run_on_terminal(kolabd.command("kolabd", []), until=b"in order after")
     assert status == 0
     assert not re.search(PROGRESS, shown)
+
+
+def test_a_run_whose_output_nobody_reads_ends_when_it_is_told_to(lab, kolabd):
+    for number in range(50):
+        lab.add_person(f"p{number}", givenName=f"P{number}", sn="Example")
+    unread, output = os.pipe()
+    with subprocess.Popen(kolabd.command("kolabd", ["--sync", "--dry-run"]), stdin=subprocess.DEVNULL, stdout=output,
+                          stderr=subprocess.DEVNULL) as process:
+        os.close(output)
+        room = fcntl.fcntl(unread, fcntl.F_GETPIPE_SZ)
+        wait_until(lambda: int.from_bytes(fcntl.ioctl(unread, termios.FIONREAD, bytes(4)), sys.byteorder) > room - 4096, 60, "a full pipe")
+        process.terminate()
+        try:
+            assert process.wait(60) == 1
+        finally:
+            process.kill()
+            os.close(unread)
