@@ -1,6 +1,7 @@
 #include "imap/mailstore.h"
 
 #include "imap/admin.h"
+#include "imap/default_domain.h"
 #include "imap/observe.h"
 #include "imap/observe_folders.h"
 #include "imap/observe_shared.h"
@@ -96,12 +97,22 @@ static bool observe_in_murder(Mailstore *mailstore, const char *mailbox, const c
     return find_place(mailstore, mailbox, previous, seen, error) && observe_at_place(mailstore, mailbox, previous, seen, error);
 }
 
+/* By the answer to the first command, which is about the mailbox itself. */
+static void look_at_domain(Mailstore *mailstore, const char *mailbox, GPtrArray *commands)
+{
+    g_autofree char *wire = namespace_mailbox(mailstore_admin_names(mailstore), mailbox);
+
+    default_domain_look(mailstore_settings(mailstore)->uri, wire, g_ptr_array_index(commands, 0));
+}
+
 static bool observe_alone(Mailstore *mailstore, const char *mailbox, const char *previous, Observed *seen, GError **error)
 {
     g_autoptr(GPtrArray) commands = observe_mailbox_commands(mailstore_admin_names(mailstore), mailbox, previous);
 
-    return mailstore_run_admin(mailstore, commands, error)
-        && observe_mailbox_answers(mailstore_settings(mailstore)->uri, commands, previous != NULL, seen, error);
+    if (!mailstore_run_admin(mailstore, commands, error))
+        return false;
+    look_at_domain(mailstore, mailbox, commands);
+    return observe_mailbox_answers(mailstore_settings(mailstore)->uri, commands, previous != NULL, seen, error);
 }
 
 /* One that is moved to another server meanwhile shows no folders; so it is asked for once more when they were looked at. */
@@ -161,8 +172,10 @@ static bool observe_shared_alone(Mailstore *mailstore, const Account *account, c
 {
     g_autoptr(GPtrArray) commands = observe_shared_commands(mailstore_admin_names(mailstore), account, previous);
 
-    return mailstore_run_admin(mailstore, commands, error)
-        && observe_shared_answers(mailstore_settings(mailstore)->uri, commands, previous != NULL, vacated, seen, error);
+    if (!mailstore_run_admin(mailstore, commands, error))
+        return false;
+    look_at_domain(mailstore, account->mailbox, commands);
+    return observe_shared_answers(mailstore_settings(mailstore)->uri, commands, previous != NULL, vacated, seen, error);
 }
 
 bool mailstore_observe_shared(Mailstore *mailstore, const Account *account, const char *previous, bool vacated,

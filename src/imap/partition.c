@@ -1,20 +1,14 @@
 #include "imap/partition.h"
 
-#include <glib.h>
+#include "imap/once.h"
 
-G_LOCK_DEFINE_STATIC(warned);
-static GHashTable *warned; /* set of char* "URI partition"; lives as long as the process */
+#include <glib.h>
 
 void partition_warn(const char *uri, const char *partition)
 {
-    bool first;
+    g_autofree char *what = g_strconcat("partition ", partition, NULL);
 
-    G_LOCK(warned);
-    if (warned == NULL)
-        warned = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    first = g_hash_table_add(warned, g_strconcat(uri, " ", partition, NULL));
-    G_UNLOCK(warned);
-    if (first)
+    if (once_of(uri, what))
         g_warning("%s has no partition \"%s\": folders that should be there are created where the server chooses", uri,
                   partition);
 }

@@ -2,6 +2,7 @@
 dies of it."""
 
 import json
+import socket
 import sqlite3
 
 import pytest
@@ -405,3 +406,17 @@ def test_what_was_blocked_is_done_once_the_server_is_another(lab, fixed_servers,
     assert query(kolabd, "SELECT dn, blocked FROM entry") == [(dn, None)]
     assert query(kolabd, "SELECT count(*) FROM server") == [(0,)]
     assert kolabd.ctl("problems").returncode == 0
+
+
+def test_a_server_whose_default_domain_is_served_is_told_of(open_server):
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    lab = open_server(f"defaultdomain: t{port}.example.org", IMAPS_PORT=str(port))
+    lab.add_person("jane", givenName="Jane", sn="Example")
+    lab.add_person("john", givenName="John", sn="Example")
+    assert "defaultdomain" not in lab.kolabd.run("--sync").stderr
+    told = lab.kolabd.run("--sync", "--resync").stderr
+    assert told.count(f"the server's defaultdomain is {lab.domain}, which is served") == 1, told
+    lab.imap.admin.set_acl(f"user/jane.example@{lab.domain}", f"john.example@{lab.domain}", "lrs")
+    with lab.imap.session(f"john.example@{lab.domain}") as john:
+        assert [name for name in john.names() if name.startswith("Other Users")] == []
