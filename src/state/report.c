@@ -46,6 +46,8 @@ static bool append_status_json(State *state, GString *out, GError **error)
         "    'retry', count(*) FILTER (WHERE state = 'queued' AND due > now.time),"
         "    'parked', count(*) FILTER (WHERE state = 'parked'),"
         "    'oldest_due', min(due) FILTER (WHERE state = 'queued' AND due <= now.time)) FROM change),"
+        "  'slow_servers', (SELECT json_group_array(json_object('server', server, 'changes', changes)) FROM"
+        "    (SELECT server, count(*) AS changes FROM change WHERE state = 'queued' AND server IS NOT NULL GROUP BY server)),"
         "  'problems', (SELECT count(*) FROM problems),"
         "  'outages', (SELECT json_group_array(json_object('server', server, 'since', since, 'message', message))"
         "    FROM outage),"

@@ -205,6 +205,8 @@ def test_a_backend_that_is_slow_keeps_only_its_own_people_waiting(lab, kolabd, w
         set_quota(lab, waiting, 2048)
     wait_until(lambda: kolabd.query("SELECT count(*) FROM change") == [(8,)])
     wait_until(lambda: kolabd.query("SELECT DISTINCT server FROM change WHERE server IS NOT NULL") == [(bad.name,)], 40)
+    assert f"changes waiting for {bad.name}, which is slow" in kolabd.ctl("status").stdout
+    assert [slow["server"] for slow in json.loads(kolabd.ctl("--json", "status").stdout)["slow_servers"]] == [bad.name]
     if new:
         others = add_people(lab, "other", 5, good)
     set_quota(lab, others, 2048)
