@@ -20,7 +20,9 @@ static bool append_status_text(State *state, GString *out, GError **error)
 {
     g_autoptr(Query) query = query_begin(state,
                                          "SELECT 'daemon', ?1 UNION ALL SELECT 'state file', ?2"
-                                         " UNION ALL SELECT name, value FROM status",
+                                         " UNION ALL SELECT name, value FROM status"
+                                         " UNION ALL SELECT 'changes waiting for ' || server || ', which is slow', count(*)"
+                                         "  FROM change WHERE state = 'queued' AND server IS NOT NULL GROUP BY server",
                                          error);
 
     if (query == NULL)

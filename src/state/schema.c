@@ -203,35 +203,6 @@ static const char TABLES_4[] =
     "CREATE INDEX change_due ON change (state, server, due);";
 
 /* For people with the sqlite3 shell. The time format is that of wait_timestamp(), so that texts compare as times do. */
-#define STATUS_VIEW(put_off)                                                                                          \
-    "CREATE VIEW status (name, value) AS"                                                                             \
-    " WITH now (time) AS (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))"                                              \
-    " SELECT 'entries', count(*) FROM entry WHERE status = 'ok'"                                                      \
-    " UNION ALL SELECT 'mailboxes', count(*) FROM entry WHERE status = 'ok' AND mailbox IS NOT NULL"                  \
-    " UNION ALL SELECT 'departed', count(*) FROM entry WHERE status = 'departed'"                                     \
-    " UNION ALL SELECT 'departed, deletion waits', count(*) FROM departure WHERE status IN ('waiting', 'approved')"   \
-    " UNION ALL SELECT 'departed, held for approval', count(*) FROM departure WHERE status = 'held'"                  \
-    " UNION ALL SELECT 'access rights to clean up', count(*) FROM cleanup"                                            \
-    " UNION ALL SELECT 'changes due', count(*) FROM change, now WHERE state = 'queued' AND due <= now.time"           \
-    " UNION ALL SELECT 'changes waiting for a retry', count(*) FROM change, now"                                      \
-    "  WHERE state = 'queued' AND due > now.time"                                                                     \
-    " UNION ALL SELECT 'changes parked', count(*) FROM change WHERE state = 'parked'"                                 \
-    " UNION ALL SELECT 'oldest change due since', min(due) FROM change, now WHERE state = 'queued' AND due <= now.time"\
-    put_off                                                                                                           \
-    " UNION ALL SELECT 'blocked by the server', nullif(count(*), 0) FROM entry WHERE blocked IS NOT NULL"             \
-    " UNION ALL SELECT 'problems', count(*) FROM problems"                                                            \
-    " UNION ALL SELECT 'out of reach since ' || since, message FROM outage"                                           \
-    " UNION ALL SELECT 'last journal row', max(time) FROM journal"                                                    \
-    " UNION ALL SELECT iif(status = 'discovery', 'domain entries ', 'domain ') || name, CASE"                         \
-    "  WHEN status NOT IN ('served', 'discovery') THEN status || ' since ' || status_since || coalesce(': ' || reason, '')"\
-    "   || ', entries left alone: ' || (SELECT count(*) FROM entry e WHERE e.domain = d.name)"                        \
-    "  WHEN problem IS NOT NULL THEN 'problem: ' || problem"                                                          \
-    "  WHEN watch_problem IS NOT NULL THEN 'not watched: ' || watch_problem"                                          \
-    "  WHEN last_sweep_complete IS NULL THEN 'not read yet'"                                                          \
-    "  ELSE iif(status = 'discovery', 'read ', 'swept ') || last_sweep_complete || ', entries: ' || entries"          \
-    "   || coalesce(', but ' || reason, '') END FROM domain d"                                                        \
-    " UNION ALL SELECT name, value FROM note;"
-
 static const char VIEWS_1[] =
     "CREATE VIEW mailboxes AS"
     " SELECT e.mailbox,"
@@ -278,12 +249,32 @@ static const char VIEWS_1[] =
     "  d.message"
     " FROM departure d WHERE d.status <> 'deleted' OR d.decided_at >= strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-7 days')"
     " ORDER BY d.domain, d.since, d.dn;"
-    STATUS_VIEW("");
-
-static const char VIEWS_4[] =
-    "DROP VIEW status;"
-    STATUS_VIEW(" UNION ALL SELECT 'changes waiting for ' || server || ', which is slow', count(*) FROM change"
-                " WHERE state = 'queued' AND server IS NOT NULL GROUP BY server");
+    "CREATE VIEW status (name, value) AS"
+    " WITH now (time) AS (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))"
+    " SELECT 'entries', count(*) FROM entry WHERE status = 'ok'"
+    " UNION ALL SELECT 'mailboxes', count(*) FROM entry WHERE status = 'ok' AND mailbox IS NOT NULL"
+    " UNION ALL SELECT 'departed', count(*) FROM entry WHERE status = 'departed'"
+    " UNION ALL SELECT 'departed, deletion waits', count(*) FROM departure WHERE status IN ('waiting', 'approved')"
+    " UNION ALL SELECT 'departed, held for approval', count(*) FROM departure WHERE status = 'held'"
+    " UNION ALL SELECT 'access rights to clean up', count(*) FROM cleanup"
+    " UNION ALL SELECT 'changes due', count(*) FROM change, now WHERE state = 'queued' AND due <= now.time"
+    " UNION ALL SELECT 'changes waiting for a retry', count(*) FROM change, now"
+    "  WHERE state = 'queued' AND due > now.time"
+    " UNION ALL SELECT 'changes parked', count(*) FROM change WHERE state = 'parked'"
+    " UNION ALL SELECT 'oldest change due since', min(due) FROM change, now WHERE state = 'queued' AND due <= now.time"
+    " UNION ALL SELECT 'blocked by the server', nullif(count(*), 0) FROM entry WHERE blocked IS NOT NULL"
+    " UNION ALL SELECT 'problems', count(*) FROM problems"
+    " UNION ALL SELECT 'out of reach since ' || since, message FROM outage"
+    " UNION ALL SELECT 'last journal row', max(time) FROM journal"
+    " UNION ALL SELECT iif(status = 'discovery', 'domain entries ', 'domain ') || name, CASE"
+    "  WHEN status NOT IN ('served', 'discovery') THEN status || ' since ' || status_since || coalesce(': ' || reason, '')"
+    "   || ', entries left alone: ' || (SELECT count(*) FROM entry e WHERE e.domain = d.name)"
+    "  WHEN problem IS NOT NULL THEN 'problem: ' || problem"
+    "  WHEN watch_problem IS NOT NULL THEN 'not watched: ' || watch_problem"
+    "  WHEN last_sweep_complete IS NULL THEN 'not read yet'"
+    "  ELSE iif(status = 'discovery', 'read ', 'swept ') || last_sweep_complete || ', entries: ' || entries"
+    "   || coalesce(', but ' || reason, '') END FROM domain d"
+    " UNION ALL SELECT name, value FROM note;";
 
 /* MIGRATIONS[n] leads from version n to n + 1. */
 static const struct {
@@ -294,7 +285,7 @@ static const struct {
     {TABLES_1, TRIGGERS_1, VIEWS_1},
     {"", TRIGGERS_2, ""},
     {"", TRIGGERS_3, ""},
-    {TABLES_4, "", VIEWS_4},
+    {TABLES_4, "", ""},
 };
 
 static bool read_pragma(State *state, const char *sql, gint64 *value, GError **error)

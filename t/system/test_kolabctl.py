@@ -80,6 +80,11 @@ def test_status_counts_what_the_state_holds(jane):
     assert rows["changes parked"] == "1"
     assert rows["problems"] == "1"
     assert rows["imap"] == "imaps://imap1.example.org"
+    assert not [name for name in rows if "slow" in name]
+    db.execute("INSERT INTO change (domain, unique_id, reason, state, due, queued_at, server)"
+               " SELECT 'example.org', value, 'notice', 'queued', '2026', '2026', 'imap1' FROM json_each('[1, 2]')")
+    assert re.search(r"^changes waiting for imap1, which is slow +2$", kolabctl(path, "status")[0], re.MULTILINE)
+    assert json.loads(kolabctl(path, "status", "--json")[0])["slow_servers"] == [{"server": "imap1", "changes": 2}]
 
 
 def test_status_as_json_is_one_line_with_numbers(jane):
