@@ -34,6 +34,7 @@ struct State {
         QueueServerOf server_of;
         gpointer user_data;
     } share; /* see queue_share */
+    GHashTable *slow; /* char* server, lower case -> gint64* until when it counts as slow */
     gint64 clock_us;        /* the wall clock less the monotonic one, when somebody last looked; 0: nobody did, see due.c */
     GHashTable *groups;     /* GThread* -> GPtrArray*: see queue.c */
 };

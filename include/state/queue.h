@@ -47,8 +47,9 @@ bool queue_lease(State *state, Change **change, GError **error) G_GNUC_WARN_UNUS
 /* The server at whose people a change of `domain` is, whose record has `mail_host` (NULL: no record, or none in it); owned by the
  * caller; NULL: nobody knows, or there is no other one. Called with the state locked. */
 typedef char *(*QueueServerOf)(const char *domain, const char *mail_host, gpointer user_data);
-/* From now on a server that is slow (a worker has been at one of its people for `slow_us`) gets no more than `most` workers at the same
- * time, as long as it is: the others are there for everybody else. 0: no limit, as at first; server_of is not called any more. */
+/* From now on a server that is slow (a worker has been at one of its people for `slow_us`, or was, no longer ago than it was there) gets
+ * no more than `most` workers at the same time, as long as it is: the others are there for everybody else. 0: no limit, as at first;
+ * server_of is not called any more. */
 void queue_share(State *state, guint most, gint64 slow_us, QueueServerOf server_of, gpointer user_data);
 /* The worker that has this lease goes on at `server`, which was not known before. *full: it must not, the lease has ended, and the
  * change waits until that server takes one more. */

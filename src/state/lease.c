@@ -72,10 +72,26 @@ bool queue_note_dropped(State *state, GError **error)
     return true;
 }
 
+/* What took long is remembered for as long again: workers that finish at the same moment would find nobody there. */
+static void note_slow(State *state, const Lease *lease)
+{
+    gint64 now_us = g_get_monotonic_time(), took_us = now_us - lease->since_us;
+    gint64 *until_us;
+
+    if (lease->server == NULL || state->share.most == 0 || took_us < state->share.slow_us)
+        return;
+    until_us = g_new(gint64, 1);
+    *until_us = now_us + took_us;
+    g_hash_table_insert(state->slow, g_ascii_strdown(lease->server, -1), until_us);
+}
+
 void queue_end_lease(State *state, const Change *change)
 {
     g_autofree char *key = lease_key(change->domain, change->unique_id);
+    const Lease *lease = g_hash_table_lookup(state->leased, key);
 
+    if (lease != NULL)
+        note_slow(state, lease);
     g_hash_table_remove(state->leased, key);
     queue_rouse_locked(state);
 }
@@ -90,7 +106,15 @@ void queue_share(State *state, guint most, gint64 slow_us, QueueServerOf server_
     state->share.user_data = user_data;
 }
 
-/* As many workers as may are at its people, and one of them has been for long. */
+static bool was_slow(State *state, const char *server, gint64 now_us)
+{
+    g_autofree char *key = g_ascii_strdown(server, -1);
+    const gint64 *until_us = g_hash_table_lookup(state->slow, key);
+
+    return until_us != NULL && now_us < *until_us;
+}
+
+/* As many workers as may are at its people, and one of them has been for long, or was. */
 static bool is_full(State *state, const char *server)
 {
     gint64 now_us = g_get_monotonic_time(), oldest_us = now_us;
@@ -109,7 +133,7 @@ static bool is_full(State *state, const char *server)
         there++;
         oldest_us = MIN(oldest_us, lease->since_us);
     }
-    return there >= state->share.most && now_us - oldest_us >= state->share.slow_us;
+    return there >= state->share.most && (now_us - oldest_us >= state->share.slow_us || was_slow(state, server, now_us));
 }
 
 /* At whose people a worker would be with this change; *server NULL: that does not count, or nobody knows so far. */

@@ -24,6 +24,7 @@ State *database_new(const char *path)
     state->lock_fd = -1;
     state->statements = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, free_statement);
     state->leased = lease_table_new();
+    state->slow = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     state->groups = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, (GDestroyNotify)g_ptr_array_unref);
     g_mutex_init(&state->lock);
     g_cond_init(&state->changed);
@@ -43,6 +44,7 @@ void state_close(State *state)
     g_free(state->since);
     g_hash_table_unref(state->statements);
     g_hash_table_unref(state->leased);
+    g_hash_table_unref(state->slow);
     g_hash_table_unref(state->groups);
     g_cond_clear(&state->changed);
     g_mutex_clear(&state->lock);

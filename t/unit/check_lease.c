@@ -111,6 +111,29 @@ START_TEST(a_server_that_is_not_slow_may_have_all_workers)
 }
 END_TEST
 
+/* As after a stall of the server, which ends for all at the same moment. */
+START_TEST(workers_that_come_back_together_do_not_go_there_together_again)
+{
+    g_autoptr(Change) one = NULL;
+    g_autoptr(Change) two = NULL;
+    g_autoptr(Change) three = NULL;
+    g_autoptr(Change) four = NULL;
+
+    queue_share(state, SHARE, G_USEC_PER_SEC, server_of, NULL);
+    notice_slow();
+    notice(SLOW, "id-4");
+    notice(SLOW, "id-5");
+    one = lease_of(SLOW, "id-1");
+    two = lease_of(SLOW, "id-2");
+    g_usleep(3 * G_USEC_PER_SEC / 2);
+    finish(one);
+    finish(two);
+    three = lease_of(SLOW, "id-3");
+    four = lease_of(SLOW, "id-4");
+    assert_nothing_to_do();
+}
+END_TEST
+
 START_TEST(who_goes_on_at_a_server_counts_there_or_is_put_off)
 {
     g_autoptr(Change) one = NULL;
@@ -242,6 +265,7 @@ int main(void)
     tcase_add_test(tests, others_are_served_although_more_than_its_share_wait_for_a_slow_server);
     tcase_add_test(tests, what_was_put_off_comes_in_its_order_again);
     tcase_add_test(tests, a_server_that_is_not_slow_may_have_all_workers);
+    tcase_add_test(tests, workers_that_come_back_together_do_not_go_there_together_again);
     tcase_add_test(tests, who_goes_on_at_a_server_counts_there_or_is_put_off);
     tcase_add_test(tests, nobody_stands_in_its_own_way);
     tcase_add_test(tests, without_a_share_nobody_is_put_off_and_who_was_comes);
