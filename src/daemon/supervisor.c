@@ -17,7 +17,7 @@
 
 /* How long work in progress may take to finish, and when a thread that hangs in a library is left behind: an orderly
  * stop takes less than five seconds. */
-enum { FINISH_MS = 3000, ABANDON_MS = 1500, LAST_WORDS_S = 1 };
+enum { FINISH_MS = 3000, ABANDON_MS = 1500, LAST_WORDS_MS = 1000 };
 enum { PROGRESS_INTERVAL_MS = 200 };
 
 /* Names of notes in the state file. */
@@ -103,8 +103,9 @@ static bool wait_for_end(Supervisor *supervisor, guint limit_ms, bool broken_off
     return crew_has_ended(supervisor->crew);
 }
 
-static void end_unheard(int number G_GNUC_UNUSED)
+static gpointer end_unheard(gpointer data G_GNUC_UNUSED)
 {
+    g_usleep(LAST_WORDS_MS * 1000);
     _exit(EXIT_ERROR);
 }
 
@@ -114,8 +115,7 @@ G_NORETURN static void abandon(Supervisor *supervisor, bool anew)
     bool failed = supervisor->options->sync || crew_shared(supervisor->crew)->fatal != NULL;
 
     /* Who reads what we print may be what hangs. */
-    signal(SIGALRM, end_unheard);
-    alarm(LAST_WORDS_S);
+    g_thread_unref(g_thread_new("last words", end_unheard, NULL));
     if (anew && supervisor->stop_signals == 0) {
         log_entry(G_LOG_LEVEL_CRITICAL, NULL, NULL,
                   "cannot begin anew because a server hangs: kolabd ends, to be started again (systemd does); unfinished changes "
