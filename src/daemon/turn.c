@@ -76,12 +76,12 @@ static bool rename_back(Job *job, const char *server, GError **error)
     g_autoptr(Plan) plan = plan_rename(job->change->dn, job->change->unique_id, record->renaming_to, record->mailbox);
 
     plan->server = g_strdup(server);
-    log_entry(G_LOG_LEVEL_WARNING, job->domain->name, job->change->dn, "mailbox %s was renamed to %s only in part, because the IMAP "
-              "server died; it is put together under the old name first", record->mailbox, record->renaming_to);
+    log_entry(G_LOG_LEVEL_WARNING, job->domain->name, job->change->dn, "mailbox %s was renamed to %s only in part, when the IMAP "
+              "server or kolabd died; it is put together under the old name first", record->mailbox, record->renaming_to);
     return apply_plan(plan, NULL, job->directory, job->mailstore, job->journal, error);
 }
 
-/* A server that died in the middle left a part behind. With all of it under the old name again it can be renamed anew, and then
+/* Who died in the middle, a server or we, left a part behind. With all of it under the old name again it can be renamed anew, and then
  * Cyrus carries rights, subscriptions and quota along. While the server still goes on with what we did not wait for, it makes us
  * wait. *renamed: it has the new name. */
 static bool settle_half(Job *job, const char *server, bool *renamed, GError **error)
