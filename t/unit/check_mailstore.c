@@ -106,6 +106,9 @@ static void set_up(void)
 {
     ImapBackend *backend = imap_backend_new(BACKEND);
 
+    g_atomic_int_set(&refused, NOBODY);
+    g_atomic_int_set(&admins, 0);
+    prefix = "INBOX/";
     open_listener(8);
     g_ptr_array_add(backend->uris, g_strdup(settings.uri));
     settings.backends = g_ptr_array_new_with_free_func((GDestroyNotify)imap_backend_free);
