@@ -51,3 +51,5 @@ DomainSettings *config_find_domain(const Config *config, const char *name);
 /* The IMAP server of a domain by its name, without case; one that the file does not name has the global one. Domains with equal
  * settings share one object: the same pointer is the same server. Never NULL; owned by the configuration. */
 const ImapSettings *config_imap_of(const Config *config, const char *domain);
+/* Its place among imap_servers. */
+guint config_imap_at(const Config *config, const char *domain);

@@ -51,6 +51,9 @@ const ImapSettings *job_imap(const Job *job);
 /* What plans are told of earlier runs and of the settings. `folders` and `acl` (empty arrays) hold the lists of the result. */
 PlanHistory job_history(const Job *job, GPtrArray *folders, GPtrArray *acl);
 
+/* The change is back in the queue, without an outcome. */
+void job_note_postponed(Job *job);
+
 /* The mailbox that the state recorded; NULL: none. Owned by the job. */
 const char *job_recorded_mailbox(const Job *job);
 

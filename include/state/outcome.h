@@ -36,6 +36,8 @@ bool change_rouse(State *state, const char *what, const char *now, GError **erro
 
 /* queue_wake with the lock held. */
 void queue_rouse_locked(State *state);
+/* state_find_host with the lock held. */
+bool host_find_locked(State *state, const char *domain, const char *unique_id, char **host, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* An empty table of leases. */
 GHashTable *lease_table_new(void);
 

@@ -158,3 +158,11 @@ const ImapSettings *config_imap_of(const Config *config, const char *domain)
 
     return own != NULL ? own : config->imap;
 }
+
+guint config_imap_at(const Config *config, const char *domain)
+{
+    guint at = 0;
+
+    g_ptr_array_find(config->imap_servers, config_imap_of(config, domain), &at);
+    return at;
+}

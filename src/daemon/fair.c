@@ -17,13 +17,11 @@ static guint share_of(guint workers)
 static char *find_server(const char *domain, const char *mail_host, gpointer user_data)
 {
     Shared *shared = user_data;
-    const ImapSettings *settings = config_imap_of(shared->config, domain);
-    guint at = 0;
+    const Config *config = shared->config;
 
-    g_ptr_array_find(shared->config->imap_servers, settings, &at);
-    if (g_atomic_int_get(&shared->murders[at]))
+    if (g_atomic_int_get(&shared->murders[config_imap_at(config, domain)]))
         return g_strdup(mail_host);
-    return shared->config->imap_servers->len > 1 ? g_strdup(settings->uri) : NULL;
+    return config->imap_servers->len > 1 ? g_strdup(config_imap_of(config, domain)->uri) : NULL;
 }
 
 static void share(Shared *shared)
@@ -60,8 +58,7 @@ bool fair_enter(Job *job, GError **error)
         return false;
     if (!full)
         return true;
-    g_atomic_int_add(&job->shared->progress.done, -1); /* it comes again */
+    job_note_postponed(job);
     log_entry(G_LOG_LEVEL_DEBUG, job->domain->name, job->change->dn, "waits: %s is slow, and enough workers are there", job->backend);
-    job->postponed = true;
     return true;
 }

@@ -60,6 +60,12 @@ PlanHistory job_history(const Job *job, GPtrArray *folders, GPtrArray *acl)
     return history;
 }
 
+void job_note_postponed(Job *job)
+{
+    g_atomic_int_add(&job->shared->progress.done, -1); /* it comes again */
+    job->postponed = true;
+}
+
 const char *job_recorded_mailbox(const Job *job)
 {
     return job->record != NULL ? job->record->mailbox : NULL;

@@ -147,15 +147,6 @@ bool stores_connect(Stores *stores, GError **error)
     return true;
 }
 
-static guint find_index(const Stores *stores, const char *domain)
-{
-    const Config *config = stores->shared->config;
-    guint at = 0;
-
-    g_ptr_array_find(config->imap_servers, config_imap_of(config, domain), &at);
-    return at;
-}
-
 /* Whether the backend that has the mailbox can be tried. */
 static bool may_try_host(Stores *stores, const Change *change, bool *may, gint64 *until_us, GError **error)
 {
@@ -172,7 +163,7 @@ static bool may_try_host(Stores *stores, const Change *change, bool *may, gint64
 
 bool stores_find(Stores *stores, const Change *change, Mailstore **mailstore, gint64 *until_us, GError **error)
 {
-    guint at = find_index(stores, change->domain);
+    guint at = config_imap_at(stores->shared->config, change->domain);
     bool may;
 
     *mailstore = NULL;

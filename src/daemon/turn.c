@@ -36,10 +36,9 @@ static bool postpone(Job *job, const char *mailbox, const char *owner_domain, co
     set_wait(job, mailbox);
     if (!queue_postpone(job->shared->state, job->change, owner_domain, owner_id, job->journal, error))
         return false;
-    g_atomic_int_add(&job->shared->progress.done, -1); /* it comes again */
+    job_note_postponed(job);
     log_entry(G_LOG_LEVEL_DEBUG, job->domain->name, job->change->dn, "waits until unique id %s has left mailbox %s", owner_id,
               mailbox);
-    job->postponed = true;
     return true;
 }
 

@@ -1,4 +1,4 @@
-#include "state/database.h"
+#include "state/outcome.h"
 
 bool state_count_hosts(State *state, HostCounted counted, gpointer user_data, GError **error)
 {
@@ -23,9 +23,8 @@ bool state_count_hosts(State *state, HostCounted counted, gpointer user_data, GE
     }
 }
 
-bool state_find_host(State *state, const char *domain, const char *unique_id, char **host, GError **error)
+bool host_find_locked(State *state, const char *domain, const char *unique_id, char **host, GError **error)
 {
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
     g_autoptr(Query) query = query_begin_for(state, "SELECT mail_host FROM entry WHERE domain = ? AND unique_id = ?", domain,
                                              unique_id, error);
     bool row;
@@ -34,4 +33,11 @@ bool state_find_host(State *state, const char *domain, const char *unique_id, ch
         return false;
     *host = row ? query_text(query, 0) : NULL;
     return true;
+}
+
+bool state_find_host(State *state, const char *domain, const char *unique_id, char **host, GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&state->lock);
+
+    return host_find_locked(state, domain, unique_id, host, error);
 }

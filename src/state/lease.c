@@ -139,18 +139,13 @@ static bool is_full(State *state, const char *server)
 /* At whose people a worker would be with this change; *server NULL: that does not count, or nobody knows so far. */
 static bool find_server(State *state, const Change *change, char **server, GError **error)
 {
-    g_autoptr(Query) query = NULL;
     g_autofree char *host = NULL;
-    bool row;
 
     *server = NULL;
     if (state->share.most == 0)
         return true;
-    query = query_begin_for(state, "SELECT mail_host FROM entry WHERE domain = ?1 AND unique_id = ?2", change->domain,
-                            change->unique_id, error);
-    if (query == NULL || !query_step(state, query, "look for the server of a change", &row, error))
+    if (!host_find_locked(state, change->domain, change->unique_id, &host, error))
         return false;
-    host = row ? query_text(query, 0) : NULL;
     *server = state->share.server_of(change->domain, host, state->share.user_data);
     return true;
 }

@@ -95,6 +95,10 @@ class ImapHelper:
     def mailboxes(self, pattern):
         return self.admin.names(pattern)
 
+    def tree(self, mailbox):
+        """It, if it is there, and all that is below it."""
+        return self.mailboxes(mailbox) + self.mailboxes(mailbox.replace("@", "/*@"))
+
     def exists(self, mailbox):
         return self.admin.exists(mailbox)
 

@@ -45,14 +45,10 @@ def interrupt(lab, word, gone, act):
     wait_until(lambda: len(outages(lab.told)[0]) > known, SECONDS, "an outage")
     lab.cyrus.stop()
     lab.cyrus.start()
-    left = names_of(lab, gone)
+    left = lab.imap.tree(gone)
     assert gone not in left
     lab.proxies["imap"].heal()
     return left
-
-
-def names_of(lab, mailbox):
-    return lab.imap.mailboxes(mailbox) + lab.imap.mailboxes(mailbox.replace("@", "/*@"))
 
 
 def subjects(lab, login, folder):
@@ -76,8 +72,8 @@ def test_a_mailbox_that_was_renamed_in_part_is_put_together_and_renamed_anew(pro
         if left:
             break
     assert left
-    mailboxes = names_of(lab, f"user/{login}")
-    assert names_of(lab, old_mailbox) == []
+    mailboxes = lab.imap.tree(f"user/{login}")
+    assert lab.imap.tree(old_mailbox) == []
     folders = sorted([*FOLDERS, *MANY, "F00/below"])
     assert lab.imap.folders(login) == sorted([*folders, "INBOX"])
     assert lab.imap.subscriptions(login) == folders
@@ -101,12 +97,12 @@ def test_a_shared_mailbox_that_was_renamed_in_part_takes_along_what_is_below_it(
         old_mailbox, new_mailbox = f"shared/{old}@{lab.domain}", f"shared/{new}@{lab.domain}"
         left = interrupt(lab, b"RENAME", old_mailbox,
                          lambda: lab.modify(dn, kolabTargetFolder=new_mailbox))  # pylint: disable=cell-var-from-loop
-        wait_until(lambda: len(names_of(lab, new_mailbox)) == COUNT + 1, SECONDS, "all of it")  # pylint: disable=cell-var-from-loop
+        wait_until(lambda: len(lab.imap.tree(new_mailbox)) == COUNT + 1, SECONDS, "all of it")  # pylint: disable=cell-var-from-loop
         lab.wait_for({"jane": 1000})
         if left:
             break
     assert left
-    assert names_of(lab, old_mailbox) == []
+    assert lab.imap.tree(old_mailbox) == []
 
 
 def test_a_mailbox_that_was_deleted_in_part_is_deleted_to_the_end(proxied_lab):
@@ -122,7 +118,7 @@ def test_a_mailbox_that_was_deleted_in_part_is_deleted_to_the_end(proxied_lab):
         if left:
             break
     assert left
-    assert names_of(lab, mailbox) == []
+    assert lab.imap.tree(mailbox) == []
     assert lab.imap.quota(mailbox) is None
     assert len(lab.imap.mailboxes(f"DELETED/user/{name}/*@{lab.domain}")) == COUNT + len(FOLDERS) + 2
     lab.add_login(name)
